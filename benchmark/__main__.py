@@ -1,0 +1,254 @@
+"""Command line of LBT-Bench: train, compare, reproduce the paper's figures.
+
+Heavy imports happen only where they are needed, so that --help and --list answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.errors import UserError, unknown
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLES = """examples:
+  python -m benchmark --methods lbt,veegan --dataset ring
+  python -m benchmark --reproduce fig2,fig3 --preset smoke
+  python -m benchmark --methods lbt --set lbt.K=3 --seeds 0-4 --plan
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (0 done, 1 something failed, 2 bad input)."""
+    arguments = parser().parse_args(argv)
+    try:
+        return run(arguments)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """All options."""
+    p = argparse.ArgumentParser(
+        prog="python -m benchmark",
+        description="Train and compare LBT and its competitors; reproduce the paper's artefacts.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = p.add_argument_group("what to do")
+    what.add_argument("--methods", metavar="A,B", help="methods to train (default: all)")
+    what.add_argument("--dataset", metavar="A,B", help="datasets to train on (default: ring)")
+    what.add_argument("--reproduce", metavar="A,B", help="artefacts to reproduce, or 'all'")
+    what.add_argument("--report", action="store_true", help="redraw from results, train nothing")
+    what.add_argument("--plan", action="store_true", help="show what would run and its cost")
+    what.add_argument("--list", action="store_true", help="methods, datasets, artefacts, presets")
+    how = p.add_argument_group("how")
+    how.add_argument("--preset", default="quick", help="scale of the runs (default: quick)")
+    how.add_argument("--seeds", metavar="0-4|0,2,5", help="seeds (default: the preset's)")
+    how.add_argument(
+        "--set", metavar="OWNER.KEY=VALUE", action="append", default=[], dest="overrides",
+        help="change a setting of a method (lbt.K=3) or dataset (ring.batch=64); repeatable",
+    )  # fmt: skip
+    how.add_argument(
+        "--plugin", metavar="FILE", action="append", default=[], help="a method of your own"
+    )
+    how.add_argument("--jobs", type=int, metavar="N", help="worker processes (default: one a core)")
+    how.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    how.add_argument("--no-compile", action="store_true", help="never compile")
+    how.add_argument("--out", type=Path, default=ROOT / "results", help="where results go")
+    how.add_argument("--force", action="store_true", help="train again what is finished")
+    return p
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out parsed arguments."""
+    if arguments.list:
+        print(listing())
+        return 0
+    from benchmark.artefacts import ARTEFACTS
+    from benchmark.config import Job
+
+    job = Job(
+        arguments.preset,
+        tuple(arguments.overrides),
+        tuple(arguments.plugin),
+        parse_seeds(arguments.seeds),
+    )
+    names = split(arguments.reproduce)
+    names = list(ARTEFACTS) if names == ["all"] else names
+    for name in names:
+        if name not in ARTEFACTS:
+            raise unknown("artefact", name, ARTEFACTS)
+    pairs = requested(arguments, job, names)
+    runs = [run for dataset, method in pairs for run in job.runs(dataset, method)]
+    if arguments.report:
+        return report(arguments.out, job, names or list(ARTEFACTS))
+
+    from benchmark.launch import Execution
+
+    device = pick_device(arguments.device)
+    how = Execution(
+        out=arguments.out,
+        jobs=jobs(arguments.jobs, device),
+        device=device,
+        compile=not arguments.no_compile,
+        checkpoint_seconds=job.preset.checkpoint_seconds,
+        force=arguments.force,
+    )
+    if arguments.plan:
+        from benchmark import plan, runner
+
+        todo = runner.unfinished(runs, how)
+        print(plan.describe(todo, len(runs) - len(todo), how.out, how.jobs))
+        return 0
+    return train(runs, how, job, names)
+
+
+def train(runs, how, job, names: list[str]) -> int:
+    """Train, rebuild the tables, draw the artefacts, print the summary."""
+    from benchmark import runner
+    from benchmark.launch import Interrupted
+
+    try:
+        failed = runner.train(runs, how)
+    except Interrupted:
+        print("interrupted; the same command continues", file=sys.stderr)
+        return 130
+    code = report(how.out, job, names, {(run.dataset, run.label) for run in runs})
+    for event in failed:
+        run = event.run
+        print(f"failed: {run.dataset}/{run.label} seed {run.seed}: {event.reason}", file=sys.stderr)
+    return 1 if failed else code
+
+
+def report(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None = None) -> int:
+    """Rebuild tables and the named artefacts from what is on disk."""
+    import importlib
+
+    from benchmark import tables
+    from benchmark.artefacts import ARTEFACTS
+    from benchmark.results import Results
+
+    table = tables.write(out, job.name)
+    summary = tables.summarise(table)
+    if shown is not None:
+        keep = [(d, m) in shown for d, m in zip(summary["dataset"], summary["method"], strict=True)]
+        summary = summary[keep]
+    print(tables.render(summary, job.preset.scale))
+    print(f"\n{out / job.name / 'metrics.csv'}\n{out / job.name / 'summary.csv'}")
+    code = 0
+    for name in names:
+        start = time.monotonic()
+        try:
+            paths = importlib.import_module(ARTEFACTS[name]).draw(Results(out, job.name), job)
+        except Exception as error:
+            print(f"{name}: failed: {type(error).__name__}: {error}", file=sys.stderr)
+            code = 1
+            continue
+        print(f"{name} ({time.monotonic() - start:.1f} s): {' '.join(map(str, paths))}")
+    return code
+
+
+def requested(arguments: argparse.Namespace, job, names: list[str]) -> list[tuple[str, str]]:
+    """(dataset, method) pairs a command asks for, each once."""
+    import importlib
+
+    from benchmark.artefacts import ARTEFACTS
+
+    methods = split(arguments.methods)
+    datasets = split(arguments.dataset)
+    if names:
+        pairs = [p for n in names for p in importlib.import_module(ARTEFACTS[n]).needs(job)]
+        pairs = [p for p in pairs if p[0] in (datasets or [p[0]]) and p[1] in (methods or [p[1]])]
+    else:
+        pairs = [(d, m) for d in datasets or ["ring"] for m in methods or job.modules]
+    for dataset in datasets:
+        job.budget(dataset)
+    for method in methods:
+        if method not in job.modules:
+            raise unknown("method", method, job.modules)
+    return list(dict.fromkeys(pairs))
+
+
+def listing() -> str:
+    """Every method, dataset, artefact and preset with a line each; imports nothing heavy."""
+    import yaml
+
+    from benchmark.artefacts import ARTEFACTS
+    from methods import REGISTRY
+
+    presets = sorted((ROOT / "benchmark" / "presets").glob("*.yaml"))
+    datasets = ast.parse((ROOT / "benchmark" / "datasets.py").read_text())
+    functions = {n.name: n for n in datasets.body if isinstance(n, ast.FunctionDef)}
+    blocks = {
+        "methods": {key: first_line(module) for key, module in REGISTRY.items()},
+        "datasets": {n: ast.get_docstring(functions[n]).splitlines()[0] for n in ("ring", "grid")},
+        "artefacts": {key: first_line(module) for key, module in ARTEFACTS.items()},
+        "presets": {p.stem: yaml.safe_load(p.read_text())["description"] for p in presets},
+    }
+    return "\n".join(
+        line
+        for title, entries in blocks.items()
+        for line in (f"{title}:", *(f"  {key:14} {text}" for key, text in entries.items()))
+    )
+
+
+def first_line(module: str) -> str:
+    """First line of a module's docstring, read without importing it."""
+    source = ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text()
+    return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
+
+
+def split(text: str | None) -> list[str]:
+    """``a,b`` -> [a, b]; nothing -> []."""
+    return [part.strip() for part in text.split(",") if part.strip()] if text else []
+
+
+def parse_seeds(text: str | None) -> tuple[int, ...] | None:
+    """``0-4`` or ``0,2,5`` -> seeds; None where none were named. Raises UserError otherwise."""
+    if text is None:
+        return None
+    seeds: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise UserError(f"--seeds {text}: expected 0-4 or 0,2,5")
+        seeds += range(int(first), int(last or first) + 1)
+    if not seeds:
+        raise UserError(f"--seeds {text}: names no seed")
+    return tuple(dict.fromkeys(seeds))
+
+
+def pick_device(name: str) -> str:
+    """cpu or cuda. Raises UserError where cuda is asked for and missing."""
+    if name == "cpu":
+        return name
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if name == "cuda":
+        raise UserError("--device cuda: torch finds no GPU here; use --device cpu")
+    return "cpu"
+
+
+def jobs(asked: int | None, device: str) -> int:
+    """Worker processes: as asked, else one for each core this process may use (one on a GPU)."""
+    if asked is not None and asked < 1:
+        raise UserError(f"--jobs {asked}: must be at least 1")
+    if asked:
+        return asked
+    return 1 if device == "cuda" else len(os.sched_getaffinity(0))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,10 @@
+"""One module per table or figure of the paper: which runs it needs, and how it is drawn.
+
+An artefact has ``needs(job) -> [(dataset, method), ...]`` and ``draw(results, job) -> [paths]``. It
+reads ``results/`` and never trains.
+"""
+
+ARTEFACTS = {
+    "fig2": "benchmark.artefacts.fig2",
+    "fig3": "benchmark.artefacts.fig3",
+}

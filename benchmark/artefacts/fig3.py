@@ -1,0 +1,88 @@
+"""Figure 3: the three metrics during training, ring above, grid below.
+
+Against generator updates (fig3) and against seconds of training (fig3_seconds). Line: mean over
+seeds; band: their range. A diverged run's curve ends where it diverged.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.ticker import EngFormatter
+
+from benchmark.artefacts import style
+from benchmark.config import Job
+from benchmark.results import Results
+from metrics import METRICS
+
+DATASETS = ("ring", "grid")
+SHOWN = ("modes_covered", "intra_mode_kl", "high_quality_pct")  # the paper's order
+
+
+def needs(job: Job) -> list[tuple[str, str]]:
+    """Every method on both datasets."""
+    return [(dataset, method) for dataset in DATASETS for method in job.modules]
+
+
+def draw(results: Results, job: Job) -> list[Path]:
+    """figures/fig3 and figures/fig3_seconds, .png and .svg, of the datasets that have runs."""
+    return _draw(results, job, "step", "fig3") + _draw(results, job, "seconds", "fig3_seconds")
+
+
+def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
+    datasets = [d for d in DATASETS if results.methods(d)]
+    with plt.rc_context(style.RC):
+        figure, axes = plt.subplots(
+            len(datasets),
+            len(SHOWN),
+            figsize=(style.PAGE_WIDTH, 1.9 * len(datasets) + 0.7),
+            squeeze=False,
+            layout="constrained",
+        )
+        handles = {}
+        for row, dataset in zip(axes, datasets, strict=True):
+            for axis, metric in zip(row, SHOWN, strict=True):
+                for method in reversed(style.ordered(results.methods(dataset))):
+                    curves = results.curves(dataset, method, metric)
+                    if not curves.empty:
+                        handles[method] = _line(axis, method, curves, x)
+                _dress(axis, dataset, metric, x)
+        order = style.ordered(handles)
+        figure.legend(
+            [handles[m] for m in order], [style.name(m) for m in order],
+            loc="outside lower center", ncols=5, frameon=False,
+        )  # fmt: skip
+        figure.suptitle(job.preset.scale, fontsize=5.5)
+        paths = style.save(figure, results.figures / stem)
+        plt.close(figure)
+    return paths
+
+
+def _line(axis, method: str, curves: pd.DataFrame, x: str):
+    by_step = curves.groupby("step")
+    # Seeds differ a little in speed; their mean time at a step is where the point belongs.
+    position = by_step["seconds"].mean() if x == "seconds" else by_step["step"].first()
+    value = by_step["value"]
+    colour = style.colour(method)
+    if method == "oracle":
+        return axis.axhline(value.mean().iloc[-1], color=colour, lw=0.8, ls=(0, (4, 2)), zorder=1)
+    ours = method.startswith("lbt")
+    axis.fill_between(position, value.min(), value.max(), color=colour, alpha=0.15, lw=0)
+    (line,) = axis.plot(
+        position, value.mean(), color=colour, lw=1.6 if ours else 1.0, zorder=3 if ours else 2
+    )
+    return line
+
+
+def _dress(axis, dataset: str, metric: str, x: str) -> None:
+    axis.set_title(f"{dataset}: {METRICS[metric].label}")
+    axis.set_xlabel("generator updates" if x == "step" else "seconds of training, one thread")
+    axis.set_xlim(left=0)
+    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if metric == "intra_mode_kl":
+        axis.set_yscale("log")
+    else:
+        axis.set_ylim(bottom=0)
+    axis.grid(alpha=0.25, lw=0.4)

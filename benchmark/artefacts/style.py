@@ -1,0 +1,79 @@
+"""One look for every figure: names, colours and saving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from benchmark.store import replaced
+
+matplotlib.use("agg")
+
+# Paul Tol's "muted" scheme, safe for the colour-blind; the two LBT methods share a hue.
+COLOURS = {
+    "lbt": "#CC6677",
+    "lbt_gan": "#882255",
+    "gan": "#332288",
+    "lsgan": "#88CCEE",
+    "unrolled_gan": "#44AA99",
+    "veegan": "#117733",
+    "pacgan": "#999933",
+    "ali": "#DDCC77",
+    "vae": "#777777",
+    "oracle": "#000000",
+}
+NAMES = {
+    "lbt": "LBT",
+    "lbt_gan": "LBT-GAN",
+    "gan": "GAN",
+    "lsgan": "LSGAN",
+    "unrolled_gan": "Unrolled GAN",
+    "veegan": "VEEGAN",
+    "pacgan": "PacGAN",
+    "ali": "ALI",
+    "vae": "VAE on data",
+    "oracle": "Data",
+}
+SPARE = ("#AA4499", "#EE7733", "#0077BB", "#009988")  # for methods without a colour of their own
+RC = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "lbt-bench",
+    "savefig.dpi": 300,
+}
+PAGE_WIDTH = 7.0  # inches: two columns of a conference paper
+
+
+def ordered(methods) -> list[str]:
+    """Known methods in the order of the paper, variants after their method, others last."""
+    rank = {name: i for i, name in enumerate(COLOURS)}
+    return sorted(methods, key=lambda m: (rank.get(m.split("[")[0], len(rank)), m))
+
+
+def name(label: str) -> str:
+    """A method's name in print; a variant keeps its brackets."""
+    key, bracket, rest = label.partition("[")
+    return NAMES.get(key, key) + bracket + rest
+
+
+def colour(label: str) -> str:
+    """A method's colour, the same in every figure."""
+    return COLOURS.get(label, SPARE[sum(map(ord, label)) % len(SPARE)])
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write stem.png and stem.svg; the same figure gives the same bytes."""
+    paths = [stem.with_suffix(suffix) for suffix in (".png", ".svg")]
+    stamp = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
+    for path in paths:
+        with replaced(path) as file:
+            figure.savefig(file, format=path.suffix[1:], metadata=stamp[path.suffix])
+    return paths

@@ -1,0 +1,226 @@
+"""Settings: presets from YAML, overrides from the command line, one resolved record per run.
+
+A value is looked up in this order: ``--set``, the preset's entry for the method on the dataset, the
+preset's entry for the method, the method's own default (the recommended column of the reference
+facts).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import json
+import re
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any, get_type_hints
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from benchmark.errors import UserError, unknown
+from methods import REGISTRY
+
+PRESETS = Path(__file__).parent / "presets"
+DATASET_NAMES = ("ring", "grid")
+
+
+class Strict(BaseModel):
+    """Unknown keys, NaN and infinities are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DatasetSettings(Strict):
+    """What every method shares on one dataset."""
+
+    iterations: int = Field(ge=1)  # generator updates
+    batch: int = Field(ge=1)  # data points, and generated samples, per batch
+    z_dim: int = Field(256, ge=1)  # authors' code
+    evaluations: int = Field(ge=1)  # evenly spaced over the iterations, besides the one at 0
+    eval_samples: int = Field(ge=1)  # during training
+    final_samples: int = Field(500_000, ge=1)  # at the end; paper section 5.1
+    methods: dict[str, dict[str, Any]] = {}
+
+
+class Preset(Strict):
+    """One YAML file: budget, seeds, and settings that depart from the methods' defaults."""
+
+    description: str
+    scale: str  # one line that every table and figure of this preset carries
+    seeds: tuple[int, ...] = Field(min_length=1)
+    checkpoint_seconds: float = Field(60, gt=0)
+    methods: dict[str, dict[str, Any]] = {}
+    datasets: dict[str, DatasetSettings]
+
+
+class Run(Strict):
+    """One run, resolved: everything that decides its numbers, besides the code."""
+
+    preset: str
+    dataset: str
+    method: str  # registry key
+    label: str  # key, with overrides in brackets: lbt[K=3]
+    module: str  # importable name, or a plugin's file
+    seed: int
+    budget: DatasetSettings
+    settings: dict[str, Any]  # the method's own, complete
+
+    def identity(self) -> dict[str, Any]:
+        """The part that decides the numbers."""
+        return {
+            "dataset": self.dataset,
+            "method": self.method,
+            "seed": self.seed,
+            "budget": self.budget.model_dump(exclude={"methods"}),
+            "settings": self.settings,
+        }
+
+    def fingerprint(self, code: str) -> str:
+        """Hash of identity and code: equal means the numbers would be equal."""
+        text = json.dumps(self.identity(), sort_keys=True) + code
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def preset_names() -> list[str]:
+    """Names of the shipped presets, cheapest first."""
+    order = ["smoke", "quick", "full", "paper"]
+    names = {p.stem for p in PRESETS.glob("*.yaml")}
+    return [n for n in order if n in names] + sorted(names - set(order))
+
+
+def load_preset(name: str) -> Preset:
+    """The preset of that name. Raises UserError if it is unknown or malformed."""
+    if name not in preset_names():
+        raise unknown("preset", name, preset_names())
+    path = PRESETS / f"{name}.yaml"
+    return validated(Preset, yaml.safe_load(path.read_text()), path.name)
+
+
+def validated(model: type[BaseModel], values: Any, where: str) -> Any:
+    """``model`` built from ``values``; the first mistake becomes a UserError naming ``where``."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            raise UserError(f"{where}: {unknown('setting', key, model.model_fields)}") from None
+        raise UserError(f"{where}: {key}: {first['msg']}, got {first['input']!r}") from None
+
+
+@cache
+def load_module(name: str) -> ModuleType:
+    """A method's module, by importable name or by file (a plugin)."""
+    if not name.endswith(".py"):
+        return importlib.import_module(name)
+    spec = importlib.util.spec_from_file_location(Path(name).stem, name)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"plugin {name}: {type(error).__name__}: {error}") from error
+    if not inspect.isfunction(getattr(module, "build", None)):
+        raise UserError(f"plugin {name}: no function build(spec, cfg) in it")
+    return module
+
+
+def config_class(module: ModuleType) -> type[BaseModel]:
+    """The settings class a method's ``build(spec, cfg)`` declares for its second parameter."""
+    cls = get_type_hints(module.build).get("cfg")
+    if not (inspect.isclass(cls) and issubclass(cls, BaseModel)):
+        raise UserError(f"{module.__name__}: annotate build's cfg with a MethodConfig subclass")
+    return cls
+
+
+def parse_override(text: str) -> tuple[str, str, Any]:
+    """``method.key=value`` or ``dataset.key=value`` -> (owner, key, value); value read as YAML."""
+    target, separator, value = text.partition("=")
+    owner, dot, key = target.partition(".")
+    if not (separator and dot and owner and key):
+        raise UserError(f"--set {text}: expected method.key=value or dataset.key=value")
+    try:
+        return owner, key, _number(yaml.safe_load(value))
+    except yaml.YAMLError:
+        raise UserError(f"--set {text}: cannot read the value {value!r}") from None
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 reads 1e-3 as a string; everyone means the number."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+class Job:
+    """What one command asks for, checked once, resolved to runs on demand."""
+
+    def __init__(
+        self,
+        preset: str,
+        overrides: tuple[str, ...] = (),
+        plugins: tuple[str, ...] = (),
+        seeds: tuple[int, ...] | None = None,
+    ) -> None:
+        self.name = preset
+        self.preset = load_preset(preset)
+        self.seeds = seeds or self.preset.seeds
+        self.modules = dict(REGISTRY)
+        for path in plugins:
+            if not Path(path).is_file():
+                raise UserError(f"--plugin {path}: no such file")
+            self.modules[Path(path).stem] = str(Path(path).resolve())
+        self.overrides: dict[str, dict[str, Any]] = {}
+        for owner, key, value in map(parse_override, overrides):
+            if owner not in self.modules and owner not in self.preset.datasets:
+                raise unknown("method or dataset in --set", owner, [*self.modules, *DATASET_NAMES])
+            self.overrides.setdefault(owner, {})[key] = value
+
+    def budget(self, dataset: str) -> DatasetSettings:
+        """The dataset's settings with ``--set`` applied."""
+        if dataset not in self.preset.datasets:
+            raise unknown("dataset", dataset, self.preset.datasets)
+        base = self.preset.datasets[dataset].model_dump()
+        changed = base | self.overrides.get(dataset, {})
+        return validated(DatasetSettings, changed, f"{dataset} in preset {self.name}")
+
+    def label(self, method: str) -> str:
+        """The method's name in results: its key, with ``--set`` overrides in brackets."""
+        changed = self.overrides.get(method, {})
+        inner = ",".join(f"{k}={v}" for k, v in sorted(changed.items()))
+        inner = re.sub(r"[^\w.,=+-]", "_", inner)  # it becomes a folder's name
+        return f"{method}[{inner}]" if inner else method
+
+    def runs(self, dataset: str, method: str) -> list[Run]:
+        """One run per seed. Raises UserError on unknown names and settings."""
+        if method not in self.modules:
+            raise unknown("method", method, self.modules)
+        budget = self.budget(dataset)
+        module = self.modules[method]
+        values = (
+            self.preset.methods.get(method, {})
+            | budget.methods.get(method, {})
+            | self.overrides.get(method, {})
+        )
+        settings = validated(
+            config_class(load_module(module)), values, f"{method} in preset {self.name}"
+        )
+        return [
+            Run(
+                preset=self.name,
+                dataset=dataset,
+                method=method,
+                label=self.label(method),
+                module=module,
+                seed=seed,
+                budget=budget,
+                settings=settings.model_dump(),
+            )
+            for seed in self.seeds
+        ]

@@ -1,0 +1,79 @@
+"""What a job would cost, before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from benchmark.config import Run
+from benchmark.store import read_json
+
+# Milliseconds per iteration on the ring at B = 128, compiled, one thread of a two-core AMD EPYC
+# (family 26), commit of this line; scaled linearly in B. Only estimates rest on them.
+MS_PER_STEP = {
+    "gan": 1.8,
+    "lsgan": 1.8,
+    "unrolled_gan": 12.3,
+    "veegan": 3.7,
+    "pacgan": 2.7,
+    "ali": 4.0,
+    "vae": 0.7,
+    "oracle": 0.05,
+}
+MS_PER_INNER, MS_PER_UNROLLED = 1.05, 3.3  # LBT: per kept and per unrolled estimator update
+MS_UNKNOWN = 5.0  # a plugin nobody has timed
+MS_PER_SAMPLE = 0.0025  # generating and measuring one sample
+BYTES_PER_RUN = 250_000  # curves, density counts and samples, compressed
+
+
+def seconds(run: Run, out: Path) -> float:
+    """Estimated wall time of a run on one thread, from its last timing here or the table above."""
+    base = out / run.preset / "runs" / run.dataset / run.label
+    budget = run.budget
+    for path in sorted(base.glob("seed*/provenance.json")):
+        record, settings = read_json(path), read_json(path.with_name("settings.json"))
+        if record.get("train_seconds") and settings.get("budget", {}).get("batch") == budget.batch:
+            ms = 1e3 * record["train_seconds"] / max(record["steps"], 1)
+            break
+    else:
+        ms = _ms_per_step(run) * budget.batch / 128
+    sampled = budget.evaluations * budget.eval_samples + budget.final_samples
+    return (ms * budget.iterations + MS_PER_SAMPLE * sampled) / 1e3
+
+
+def _ms_per_step(run: Run) -> float:
+    if run.method in ("lbt", "lbt_gan"):
+        work = MS_PER_INNER * run.settings["M"] + MS_PER_UNROLLED * run.settings["K"]
+        return work + (MS_PER_STEP["gan"] if run.method == "lbt_gan" else 0)
+    return MS_PER_STEP.get(run.method, MS_UNKNOWN)
+
+
+def describe(runs: Iterable[Run], reused: int, out: Path, jobs: int) -> str:
+    """The plan as text: runs, time on ``jobs`` workers, disk."""
+    runs = list(runs)
+    cost = {}
+    for run in runs:
+        key = (run.dataset, run.label)
+        n, total, _ = cost.get(key, (0, 0.0, 0))
+        cost[key] = (n + 1, total + seconds(run, out), run.budget.iterations)
+    lines = [
+        f"{dataset:14} {label:24} {n:2} x {steps:>9,} updates  {clock(total / n)} each"
+        for (dataset, label), (n, total, steps) in cost.items()
+    ]
+    total = sum(total for _, total, _ in cost.values())
+    longest = max((seconds(run, out) for run in runs), default=0.0)
+    disk = len(runs) * BYTES_PER_RUN / 1e6
+    lines.append(
+        f"{len(runs)} runs to do, {reused} finished; about {clock(max(total / jobs, longest))} "
+        f"on {jobs} workers, {disk:.0f} MB"
+    )
+    return "\n".join(lines)
+
+
+def clock(seconds: float) -> str:
+    """A duration for people: 45 s, 12 min, 3.4 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,102 @@
+"""Where a number comes from: code version, commit, machine, library versions."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import os
+import platform
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ("benchmark.loop", "benchmark.noise", "benchmark.datasets", "metrics")
+
+
+@cache
+def code_version(module: str) -> str:
+    """Hash of the code that decides a method's numbers.
+
+    Covers the method's module and everything of this project that it imports, the loop, the data,
+    the noise and the metrics. Comments, docstrings and layout do not count, nor do other methods:
+    editing those keeps finished runs valid.
+    """
+    seen: dict[Path, str] = {}
+    todo = [_path(name) for name in (module, *SHARED)]
+    while todo:
+        path = todo.pop()
+        if path is None or path in seen:
+            continue
+        tree = ast.parse(path.read_text())
+        seen[path] = _normalised(tree)
+        todo += [_path(name) for name in _imports(tree)]
+    parts = [seen[path] for path in sorted(seen)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _path(name: str) -> Path | None:
+    """File of an importable name of this project, or of a plugin; None for anything else."""
+    if name.endswith(".py"):
+        return Path(name)
+    stem = ROOT.joinpath(*name.split("."))
+    for path in (stem.with_suffix(".py"), stem / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _imports(tree: ast.Module) -> list[str]:
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+    # The registry names every method; following it would make each depend on all.
+    return [n for n in names if n.split(".")[0] in ("methods", "metrics") and n != "methods"]
+
+
+def _normalised(tree: ast.Module) -> str:
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+            node, clean=False
+        ):
+            node.body = body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+@cache
+def commit() -> str:
+    """The checked-out commit, marked ``-dirty`` when files differ; ``unknown`` outside git."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def machine(device: str) -> dict[str, Any]:
+    """Hardware and versions behind a run."""
+    import torch
+
+    name = torch.cuda.get_device_name() if device == "cuda" else _cpu_name()
+    return {
+        "device": device,
+        "hardware": name,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "platform": sys.platform,
+    }
+
+
+def _cpu_name() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,64 @@
+"""Runs of a job: what is missing is trained, what is finished is reused."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from benchmark import plan, provenance
+from benchmark.config import Run
+from benchmark.launch import Event, Execution, launch
+from benchmark.store import RunFolder
+
+
+def unfinished(runs: Sequence[Run], how: Execution) -> list[Run]:
+    """The runs that still have to be trained, longest first so that workers end together."""
+    todo = [
+        run
+        for run in runs
+        if how.force or not RunFolder(how.out, run, provenance.code_version(run.module)).finished()
+    ]
+    return sorted(todo, key=lambda run: -plan.seconds(run, how.out))
+
+
+def train(runs: Sequence[Run], how: Execution) -> list[Event]:
+    """Train what is missing. Returns the events of runs that failed."""
+    todo = unfinished(runs, how)
+    tell = _Progress(todo, how)
+    try:
+        launch(todo, how, tell)
+    finally:
+        tell.bar.close()
+    return tell.failed
+
+
+class _Progress:
+    """One bar for the whole job, in estimated seconds of work; a line per run where it is quiet."""
+
+    def __init__(self, runs: Sequence[Run], how: Execution) -> None:
+        self.cost = {_name(run): plan.seconds(run, how.out) for run in runs}
+        self.done = dict.fromkeys(self.cost, 0.0)
+        self.failed: list[Event] = []
+        self.bar = tqdm(
+            total=round(sum(self.cost.values())),
+            disable=not sys.stderr.isatty(),
+            bar_format="{percentage:3.0f}% |{bar}| {elapsed} elapsed, {remaining} left {desc}",
+            dynamic_ncols=True,
+        )
+
+    def __call__(self, event: Event) -> None:
+        name = _name(event.run)
+        share = 1.0 if event.status else event.step / event.run.budget.iterations
+        self.bar.update(self.cost[name] * share - self.done[name])
+        self.done[name] = self.cost[name] * share
+        self.bar.set_description_str(f"· {name} {share:.0%}")
+        if event.status == "failed":
+            self.failed.append(event)
+        if event.status in ("failed", "diverged"):
+            self.bar.write(f"{name}: {event.status} {event.reason}".rstrip(), file=sys.stderr)
+
+
+def _name(run: Run) -> str:
+    return f"{run.dataset}/{run.label} seed {run.seed}"

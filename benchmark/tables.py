@@ -1,0 +1,118 @@
+"""Derived tables: every run's curves in one tidy file, and the summary over seeds."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.store import read_json, run_folders, write_text
+from metrics import METRICS
+from metrics.intervals import t_interval
+
+FIRST_COLUMNS = ["dataset", "method", "seed", "step", "metric", "value", "status"]
+
+
+def collect(out: Path, preset: str) -> pd.DataFrame:
+    """All rows of all runs of a preset: FIRST_COLUMNS, then seconds of training and provenance."""
+    frames = []
+    for folder in run_folders(out, preset):
+        record = read_json(folder / "provenance.json")
+        path = folder / "metrics.csv"
+        frame = pd.read_csv(path) if path.is_file() else pd.DataFrame(_failed_row())
+        frame["dataset"], frame["method"] = folder.parts[-3], folder.parts[-2]
+        frame["seed"] = int(folder.name.removeprefix("seed"))
+        for column in ("status", "commit", "device", "hardware", "train_seconds"):
+            frame[column] = record.get(column)
+        frames.append(frame)
+    if not frames:
+        return pd.DataFrame(columns=[*FIRST_COLUMNS, "seconds"])
+    table = pd.concat(frames, ignore_index=True)
+    rest = [c for c in table.columns if c not in FIRST_COLUMNS]
+    return table[FIRST_COLUMNS + rest]
+
+
+def _failed_row() -> dict[str, list]:
+    return {"step": [0], "seconds": [0.0], "metric": ["none"], "value": [float("nan")]}
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """Final values over seeds, one row per dataset, method and metric.
+
+    Columns: dataset, method, metric, mean, low, high (95 % Student t), n, missed (runs that
+    diverged or failed; they count with the metric's worst value), steps, seconds (mean training
+    wall time of a run).
+    """
+    rows = []
+    for (dataset, method), runs in table.groupby(["dataset", "method"], sort=False):
+        seeds = list(runs.groupby("seed"))
+        missed = sum(run["status"].iloc[0] != "complete" for _, run in seeds)
+        for name, metric in METRICS.items():
+            values = [_final(run, name, metric.miss) for _, run in seeds]
+            mean, low, high = t_interval(values)
+            rows.append(
+                {
+                    "dataset": dataset,
+                    "method": method,
+                    "metric": name,
+                    "mean": mean,
+                    "low": low,
+                    "high": high,
+                    "n": len(seeds),
+                    "missed": missed,
+                    "steps": int(runs["step"].max()),
+                    "seconds": runs.groupby("seed")["train_seconds"].first().mean(),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _final(run: pd.DataFrame, metric: str, miss: float) -> float:
+    if run["status"].iloc[0] != "complete":
+        return miss
+    rows = run[run["metric"] == metric]
+    return float(rows.loc[rows["step"].idxmax(), "value"])
+
+
+def write(out: Path, preset: str) -> pd.DataFrame:
+    """Rebuild metrics.csv and summary.csv of a preset; returns the table of all rows."""
+    table = collect(out, preset)
+    _write_csv(out / preset / "metrics.csv", table)
+    _write_csv(out / preset / "summary.csv", summarise(table))
+    return table
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    buffer = io.StringIO()
+    table.to_csv(buffer, index=False, lineterminator="\n", float_format="%.10g")
+    write_text(path, buffer.getvalue())
+
+
+def render(summary: pd.DataFrame, scale: str) -> str:
+    """The summary for a terminal: a block per dataset, mean and 95 % interval per metric."""
+    if summary.empty:
+        return "no finished runs"
+    blocks = []
+    for dataset, part in summary.groupby("dataset", sort=False):
+        lines = [f"{dataset}: {scale}", _row("method", *(m.label for m in METRICS.values()))]
+        lines[-1] += "  seeds    updates  s/run"
+        for method, rows in part.groupby("method", sort=False):
+            by = rows.set_index("metric")
+            cells = [_cell(by.loc[name], METRICS[name].digits) for name in METRICS]
+            first = rows.iloc[0]
+            seeds = f"{first.n}" + (f" ({first.missed} missed)" if first.missed else "")
+            tail = f"  {seeds:>5}  {first.steps:>9,}  {first.seconds:>5.0f}"
+            lines.append(_row(method, *cells) + tail)
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _row(name: str, *cells: str) -> str:
+    return f"{name:20}" + "".join(f"{cell:>24}" for cell in cells)
+
+
+def _cell(row: pd.Series, digits: int) -> str:
+    if row.low != row.low:
+        return f"{row['mean']:.{digits}f}"
+    return f"{row['mean']:.{digits}f} [{row.low:.{digits}f}, {row.high:.{digits}f}]"

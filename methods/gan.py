@@ -1,0 +1,107 @@
+"""GAN (Goodfellow et al. 2014) with the non-saturating generator loss, and its close relatives.
+
+One discriminator step, then one generator step on fresh noise. LSGAN and PacGAN are this file with
+another loss or a packed discriminator. On images the same losses with convolutional networks are
+what the paper calls DCGAN.
+
+Departures: none from the authors' baseline (same networks, step sizes and Adam as LBT,
+REFERENCE_FACTS section 1.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.func import grad_and_value
+
+from methods import losses, nets
+from methods.base import Batch, Logs, Method, MethodConfig, Spec, State
+from methods.optim import Opt, adam, init_players
+
+
+class GANConfig(MethodConfig):
+    """Settings of the plain adversarial methods (REFERENCE_FACTS section 1.1)."""
+
+    eta_theta: float = Field(1e-3, gt=0)  # authors' code, and LSGAN's and Unrolled GAN's
+    eta_psi: float = Field(1e-4, gt=0)  # authors' code, and LSGAN's and Unrolled GAN's
+    beta1: float = Field(0.5, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+
+
+class Losses(NamedTuple):
+    """psi: (real logits, fake logits) -> 0-d. theta: (fake logits) -> 0-d. Both minimised."""
+
+    psi: Callable[[Tensor, Tensor], Tensor]
+    theta: Callable[[Tensor], Tensor]
+
+
+def build(spec: Spec, cfg: GANConfig) -> Method:
+    """Non-saturating GAN."""
+    return adversarial(spec, cfg, Losses(losses.gan_psi, losses.gan_theta))
+
+
+def discriminator_update(
+    spec: Spec,
+    cfg: GANConfig,
+    discriminator: nets.Net,
+    loss: Callable[[Tensor, Tensor], Tensor] = losses.gan_psi,
+) -> Callable[[Tensor, Opt, Tensor, Tensor], tuple[Tensor, Opt, Tensor]]:
+    """One Adam step of D: (psi, opt, x, x_g) -> (psi, opt, loss)."""
+    optimiser = adam(cfg.beta1, cfg.beta2)
+
+    @spec.jit
+    def update(psi, opt, x, x_g):
+        def loss_psi(psi):
+            return loss(discriminator.apply(psi, x), discriminator.apply(psi, x_g))
+
+        grad, value = grad_and_value(loss_psi)(psi)
+        return *optimiser.update(psi, opt, grad, cfg.eta_psi), value
+
+    return update
+
+
+def adversarial(spec: Spec, cfg: GANConfig, loss: Losses, pack: int = 1) -> Method:
+    """Alternating D and G steps with any pair of losses; D judges packs of ``pack`` points."""
+    generator = nets.generator(spec)
+    discriminator = nets.discriminator(spec, pack=pack)
+    optimiser = adam(cfg.beta1, cfg.beta2)
+    data = ("x", *(f"x_pack{i}" for i in range(1, pack)))
+
+    def packs(theta: Tensor, z: Tensor) -> Tensor:
+        """z (pack * B, Z) -> joint points (B, pack * features)."""
+        return torch.cat(generator.apply(theta, z).chunk(pack), dim=1)
+
+    update_psi = discriminator_update(spec, cfg, discriminator, loss.psi)
+
+    @spec.jit
+    def update_theta(theta, opt, psi, z):
+        def loss_theta(theta):
+            return loss.theta(discriminator.apply(psi, packs(theta, z)))
+
+        grad, value = grad_and_value(loss_theta)(theta)
+        return *optimiser.update(theta, opt, grad, cfg.eta_theta), value
+
+    def init(seed: int) -> State:
+        return init_players(
+            seed,
+            {"theta": (generator.init, optimiser), "psi": (discriminator.init, optimiser)},
+        )
+
+    def step(state: State, batch: Batch) -> tuple[State, Logs]:
+        theta = state["theta"]
+        x = torch.cat([batch[name] for name in data], dim=1)
+        x_g = packs(theta, batch["z_psi"])
+        psi, opt_psi, loss_psi = update_psi(state["psi"], state["opt_psi"], x, x_g)
+        theta, opt_theta, loss_theta = update_theta(theta, state["opt_theta"], psi, batch["z"])
+        state = {"theta": theta, "psi": psi, "opt_theta": opt_theta, "opt_psi": opt_psi}
+        return state, {"loss_theta": loss_theta, "loss_psi": loss_psi}
+
+    def sample(state: State, z: Tensor) -> Tensor:
+        return generator.apply(state["theta"], z)
+
+    rows = pack * spec.batch
+    return Method(init, step, sample, data, {"z_psi": (rows, spec.z_dim), "z": (rows, spec.z_dim)})

@@ -1,0 +1,131 @@
+"""Learning by Teaching (LBT): a generator trained so that an estimator taught by it fits the data.
+
+Paper: Learning Implicit Generative Models by Teaching Explicit Ones, Eq. 1 and Algorithm 1.
+
+    max_theta  E_p[log p_E(x; phi*(theta))]
+    phi*(theta) = argmax_phi E_z[log p_E(G(z; theta); phi)]
+
+One iteration: M estimator updates on generated samples, which are kept; K more, which are unrolled
+and thrown away; one generator update with the gradient of E_p[log p_E(x; phi^K)] through all K
+(``methods/unroll.py``). Letters as in the paper; log p_E is the VAE's lower bound.
+
+Departures, all towards the authors' code (REFERENCE_FACTS sections 1.1 and 2):
+
+- Two estimator step sizes: the kept updates use three times the unrolled one. Algorithm 1 shows a
+  single eta_phi.
+- Adam with beta1 = 0.5 throughout; epsilon inside the square root for the estimator; v held
+  constant while unrolling (``detach_v=False`` gives the exact hypergradient).
+- The generator's gradient is clipped at global norm 5.
+- The authors count M in blocks of K; here M is any number of steps, the same thing at M = 15.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.func import grad_and_value, vjp
+
+from methods import estimators, nets
+from methods.base import Batch, Logs, Method, MethodConfig, Spec, State
+from methods.optim import Opt, Optimiser, adam, clip_by_norm, init_players
+from methods.unroll import inner_problem, unroll
+
+
+class LBTConfig(MethodConfig):
+    """Settings of LBT; defaults are the recommended column of REFERENCE_FACTS section 1.1."""
+
+    K: int = Field(5, ge=1)  # unrolled steps; paper section 5
+    M: int = Field(15, ge=0)  # kept estimator updates per generator update; paper section 5
+    eta_theta: float = Field(1e-3, gt=0)  # authors' code
+    eta_phi: float = Field(1e-4, gt=0)  # unrolled steps; authors' code
+    eta_phi_inner: float = Field(3e-4, gt=0)  # kept steps; authors' code
+    beta1: float = Field(0.5, ge=0, lt=1)  # authors' code
+    beta2: float = Field(0.999, ge=0, lt=1)
+    eps_root: float = Field(1e-8, gt=0)  # inside the root, estimator only; authors' code
+    detach_v: bool = True  # authors' code
+    clip_norm: float = Field(5.0, ge=0)  # of the generator's gradient; 0 is off; authors' code
+    latent: int = Field(32, ge=1)  # VAE latent dimension; authors' code
+    variance: float = Field(1e-3, gt=0)  # of p(x|z), fixed; authors' code for ring and grid
+
+
+class Student(NamedTuple):
+    """The estimator and what the generator needs of it.
+
+    players: phi's initialiser and optimiser, for ``optim.init_players``.
+    learn: (theta, phi, opt_phi, batch) -> (phi, opt_phi): the M kept updates.
+    teach: (theta, phi, opt_phi, batch) -> (grad_theta, loss): gradient and value of
+        -E_p[log p_E(x; phi^K)], nats per point, through the K unrolled updates.
+    noise: name -> shape of the draws one iteration needs, in addition to the data batch "x".
+    """
+
+    players: dict[str, tuple[Callable[[torch.Generator], Tensor], Optimiser]]
+    learn: Callable[[Tensor, Tensor, Opt, Batch], tuple[Tensor, Opt]]
+    teach: Callable[[Tensor, Tensor, Opt, Batch], tuple[Tensor, Tensor]]
+    noise: dict[str, tuple[int, ...]]
+
+
+def student(spec: Spec, cfg: LBTConfig) -> Student:
+    """LBT's inner and outer problem in the estimator, shared with LBT-GAN."""
+    estimator = estimators.vae(spec, cfg.latent, cfg.variance)
+    generate = nets.generator(spec).apply
+    optimiser = adam(cfg.beta1, cfg.beta2, 0.0, cfg.eps_root, detach_v=cfg.detach_v)
+
+    def loss(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
+        return -estimator.log_prob(phi, x, eps).mean()
+
+    inner = inner_problem(loss, optimiser, spec.jit)
+    outer = spec.jit(grad_and_value(loss))
+
+    def learn(theta: Tensor, phi: Tensor, opt: Opt, batch: Batch) -> tuple[Tensor, Opt]:
+        # The generator is fixed while the estimator learns: one large forward for all M batches.
+        xs = generate(theta, batch["z_inner"]).view(cfg.M, spec.batch, *spec.x_shape)
+        eta = phi.new_full((), cfg.eta_phi_inner)
+        for x, eps in zip(xs.unbind(), batch["eps_inner"].unbind(), strict=True):
+            phi, opt, _ = inner.step(phi, opt, x, eps, eta)
+        return phi, opt
+
+    def teach(theta: Tensor, phi: Tensor, opt: Opt, batch: Batch) -> tuple[Tensor, Tensor]:
+        x_g, pull_theta = vjp(lambda p: generate(p, batch["z_unroll"]), theta)
+        xs = x_g.view(cfg.K, spec.batch, *spec.x_shape).unbind()
+        eta = phi.new_full((), cfg.eta_phi)
+        phi_K, pull = unroll(inner, phi, opt, xs, batch["eps_unroll"].unbind(), eta)
+        lam_phi, value = outer(phi_K, batch["x"], batch["eps_x"])
+        (grad_theta,) = pull_theta(torch.cat(pull(lam_phi)))
+        return grad_theta, value
+
+    noise = {
+        "z_inner": (cfg.M * spec.batch, spec.z_dim),
+        "eps_inner": (cfg.M, spec.batch, *estimator.noise),
+        "z_unroll": (cfg.K * spec.batch, spec.z_dim),
+        "eps_unroll": (cfg.K, spec.batch, *estimator.noise),
+        "eps_x": (spec.batch, *estimator.noise),
+    }
+    return Student({"phi": (estimator.init, optimiser)}, learn, teach, noise)
+
+
+def build(spec: Spec, cfg: LBTConfig) -> Method:
+    """Algorithm 1."""
+    generator = nets.generator(spec)
+    learner = student(spec, cfg)
+    optimiser = adam(cfg.beta1, cfg.beta2)
+
+    def init(seed: int) -> State:
+        return init_players(seed, {"theta": (generator.init, optimiser)} | learner.players)
+
+    def step(state: State, batch: Batch) -> tuple[State, Logs]:
+        theta = state["theta"]
+        phi, opt_phi = learner.learn(theta, state["phi"], state["opt_phi"], batch)
+        grad_theta, loss = learner.teach(theta, phi, opt_phi, batch)
+        grad_theta = clip_by_norm(grad_theta, cfg.clip_norm)
+        theta, opt_theta = optimiser.update(theta, state["opt_theta"], grad_theta, cfg.eta_theta)
+        state = {"theta": theta, "phi": phi, "opt_theta": opt_theta, "opt_phi": opt_phi}
+        return state, {"loss_theta": loss}
+
+    def sample(state: State, z: Tensor) -> Tensor:
+        return generator.apply(state["theta"], z)
+
+    return Method(init, step, sample, ("x",), learner.noise)

@@ -1,0 +1,75 @@
+"""Unrolled GAN (Metz et al. 2016): the generator descends V against a discriminator K steps ahead.
+
+    V(theta, psi) = E log sigmoid(D(x; psi)) + E log(1 - sigmoid(D(G(z; theta); psi)))
+    psi^{k+1}     = psi^k + Adam ascent step on V(theta, .)       (their Eq. 7)
+    theta         <- theta - Adam step on d/dtheta V(theta, psi^K(theta, psi^0))   (their Eq. 9)
+
+then psi takes one real step. The gradient flows through all K steps, Adam's moments included, by
+the same adjoint as LBT's (``methods/unroll.py``). As in the authors' notebook the same data and
+noise serve every unrolled step, G and D move at once, and G's loss is the full minimax value, real
+term included (it depends on theta through psi^K).
+
+Departures: networks and Glorot initialisation of the other methods here; 1e-16 under Adam's square
+root, whose slope at zero is infinite.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import Tensor
+from torch.func import grad_and_value, vjp
+
+from methods import losses, nets
+from methods.base import Batch, Logs, Method, Spec, State
+from methods.gan import GANConfig
+from methods.optim import adam, init_players
+from methods.unroll import inner_problem, unroll
+
+
+class UnrolledGANConfig(GANConfig):
+    """Settings of Unrolled GAN."""
+
+    K: int = Field(5, ge=1)  # authors' notebook, 2D
+    eps_root: float = Field(1e-16, gt=0)  # see Departures
+    detach_v: bool = False  # authors' notebook differentiates the second moment
+
+
+def build(spec: Spec, cfg: UnrolledGANConfig) -> Method:
+    """Unrolled GAN with K discriminator steps."""
+    generator = nets.generator(spec)
+    discriminator = nets.discriminator(spec)
+    adam_theta = adam(cfg.beta1, cfg.beta2)
+    adam_psi = adam(cfg.beta1, cfg.beta2, eps_root=cfg.eps_root, detach_v=cfg.detach_v)
+
+    def negative_value(psi: Tensor, x_g: Tensor, x: Tensor) -> Tensor:
+        """-V: what D minimises."""
+        return losses.gan_psi(discriminator.apply(psi, x), discriminator.apply(psi, x_g))
+
+    def value(psi: Tensor, x_g: Tensor, x: Tensor) -> Tensor:
+        """V: what G minimises."""
+        return -negative_value(psi, x_g, x)
+
+    inner = inner_problem(negative_value, adam_psi, spec.jit)
+    outer = spec.jit(grad_and_value(value, argnums=(0, 1)))
+
+    def init(seed: int) -> State:
+        return init_players(
+            seed, {"theta": (generator.init, adam_theta), "psi": (discriminator.init, adam_psi)}
+        )
+
+    def step(state: State, batch: Batch) -> tuple[State, Logs]:
+        theta, psi, opt_psi, x = state["theta"], state["psi"], state["opt_psi"], batch["x"]
+        x_g, pull_theta = vjp(lambda p: generator.apply(p, batch["z"]), theta)
+        eta = psi.new_full((), cfg.eta_psi)
+        psi_K, pull = unroll(inner, psi, opt_psi, [x_g] * cfg.K, [x] * cfg.K, eta)
+        (lam_psi, h_direct), loss = outer(psi_K, x_g, x)
+        (grad_theta,) = pull_theta(h_direct + sum(pull(lam_psi)))
+        theta, opt_theta = adam_theta.update(theta, state["opt_theta"], grad_theta, cfg.eta_theta)
+        psi, opt_psi, _ = inner.step(psi, opt_psi, x_g, x, eta)
+        state = {"theta": theta, "psi": psi, "opt_theta": opt_theta, "opt_psi": opt_psi}
+        return state, {"loss_theta": loss}
+
+    def sample(state: State, z: Tensor) -> Tensor:
+        return generator.apply(state["theta"], z)
+
+    return Method(init, step, sample, ("x",), {"z": (spec.batch, spec.z_dim)})

@@ -1,0 +1,53 @@
+"""VAE: LBT's explicit estimator trained directly on the data, as a reference.
+
+Shows what the student alone can represent (teacher and student apart): paper section 5 uses VAEs as
+the estimator of LBT and LBT-GAN. Same network, variance and Adam as there; the step size is that of
+LBT's kept estimator updates.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+from torch import Tensor
+from torch.func import grad_and_value
+
+from methods import estimators
+from methods.base import Batch, Logs, Method, MethodConfig, Spec, State
+from methods.optim import adam, init_players
+
+
+class VAEConfig(MethodConfig):
+    """Settings of the reference VAE (REFERENCE_FACTS section 1.1)."""
+
+    eta_phi: float = Field(3e-4, gt=0)  # LBT's kept estimator updates
+    beta1: float = Field(0.5, ge=0, lt=1)
+    beta2: float = Field(0.999, ge=0, lt=1)
+    eps_root: float = Field(1e-8, gt=0)
+    latent: int = Field(32, ge=1)
+    variance: float = Field(1e-3, gt=0)
+
+
+def build(spec: Spec, cfg: VAEConfig) -> Method:
+    """Maximises the lower bound on the data, one Adam step per iteration."""
+    estimator = estimators.vae(spec, cfg.latent, cfg.variance)
+    optimiser = adam(cfg.beta1, cfg.beta2, 0.0, cfg.eps_root)
+
+    @spec.jit
+    def update_phi(phi, opt, x, eps):
+        def loss_phi(phi: Tensor) -> Tensor:
+            return -estimator.log_prob(phi, x, eps).mean()
+
+        grad, value = grad_and_value(loss_phi)(phi)
+        return *optimiser.update(phi, opt, grad, cfg.eta_phi), value
+
+    def init(seed: int) -> State:
+        return init_players(seed, {"phi": (estimator.init, optimiser)})
+
+    def step(state: State, batch: Batch) -> tuple[State, Logs]:
+        phi, opt_phi, loss = update_phi(state["phi"], state["opt_phi"], batch["x"], batch["eps"])
+        return {"phi": phi, "opt_phi": opt_phi}, {"loss_phi": loss}
+
+    def sample(state: State, z: Tensor) -> Tensor:
+        return estimator.sample(state["phi"], z)
+
+    return Method(init, step, sample, ("x",), {"eps": (spec.batch, *estimator.noise)})

@@ -1,0 +1,90 @@
+"""VEEGAN (Srivastava et al. 2017): a reconstructor F(x; xi) maps data back to noise.
+
+D(z, x) estimates log [q(x|z) p0(z)] / [p_F(z|x) p(x)]: label 1 is the generated pair. With F
+deterministic (their Algorithm 1):
+
+    loss_psi   = E sp(-D(z, G(z))) + E sp(D(F(x), x))
+    loss_theta = E D(z, G(z)) + E ||z - F(G(z))||^2      (raw logit, no log-sigmoid)
+    loss_xi    = E ||z - F(G(z))||^2
+
+The squared distance is summed over the latent dimensions, weight 1 (authors' notebook and a port
+of their 2D script); a per-dimension mean would be Z = 256 times weaker.
+
+Departures: F has no adversarial term (Algorithm 1; the authors' Julia notebook has one); networks
+and step sizes of the other methods here, F as G's mirror with G's step size.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.func import grad_and_value
+
+from methods import losses, nets
+from methods.base import Batch, Logs, Method, Spec, State
+from methods.gan import GANConfig
+from methods.optim import adam, init_players
+
+
+class VEEGANConfig(GANConfig):
+    """Settings of VEEGAN."""
+
+    eta_xi: float = Field(1e-3, gt=0)  # G and F are trained jointly, at G's step size
+    reconstruction: float = Field(1.0, ge=0)  # weight of ||z - F(G(z))||^2; Algorithm 1
+
+
+def build(spec: Spec, cfg: VEEGANConfig) -> Method:
+    """VEEGAN: one D step, then one joint step of G and F."""
+    generator = nets.generator(spec)
+    reconstructor = nets.encoder(spec, spec.z_dim)
+    discriminator = nets.discriminator(spec, extra=spec.z_dim)
+    optimiser = adam(cfg.beta1, cfg.beta2)
+
+    def judge(psi: Tensor, x: Tensor, z: Tensor) -> Tensor:
+        return discriminator.apply(psi, torch.cat([x, z], dim=1))
+
+    @spec.jit
+    def update_psi(psi, opt, theta, xi, x, z):
+        x_g = generator.apply(theta, z)
+        z_x = reconstructor.apply(xi, x)
+
+        def loss_psi(psi):
+            return losses.gan_psi(judge(psi, x_g, z), judge(psi, x, z_x))
+
+        grad, value = grad_and_value(loss_psi)(psi)
+        return *optimiser.update(psi, opt, grad, cfg.eta_psi), value
+
+    @spec.jit
+    def update_theta_xi(theta, opt_theta, xi, opt_xi, psi, z):
+        def loss(theta, xi):
+            x_g = generator.apply(theta, z)
+            distance = (z - reconstructor.apply(xi, x_g)).square().sum(1).mean()
+            return judge(psi, x_g, z).mean() + cfg.reconstruction * distance
+
+        (grad_theta, grad_xi), value = grad_and_value(loss, argnums=(0, 1))(theta, xi)
+        theta, opt_theta = optimiser.update(theta, opt_theta, grad_theta, cfg.eta_theta)
+        xi, opt_xi = optimiser.update(xi, opt_xi, grad_xi, cfg.eta_xi)
+        return theta, opt_theta, xi, opt_xi, value
+
+    def init(seed: int) -> State:
+        players = {"theta": generator, "xi": reconstructor, "psi": discriminator}
+        return init_players(seed, {name: (net.init, optimiser) for name, net in players.items()})
+
+    def step(state: State, batch: Batch) -> tuple[State, Logs]:
+        theta, xi = state["theta"], state["xi"]
+        psi, opt_psi, loss_psi = update_psi(
+            state["psi"], state["opt_psi"], theta, xi, batch["x"], batch["z_psi"]
+        )
+        theta, opt_theta, xi, opt_xi, loss_theta = update_theta_xi(
+            theta, state["opt_theta"], xi, state["opt_xi"], psi, batch["z"]
+        )
+        params = {"theta": theta, "xi": xi, "psi": psi}
+        state = params | {"opt_theta": opt_theta, "opt_xi": opt_xi, "opt_psi": opt_psi}
+        return state, {"loss_theta": loss_theta, "loss_psi": loss_psi}
+
+    def sample(state: State, z: Tensor) -> Tensor:
+        return generator.apply(state["theta"], z)
+
+    noise = {"z_psi": (spec.batch, spec.z_dim), "z": (spec.batch, spec.z_dim)}
+    return Method(init, step, sample, ("x",), noise)

@@ -1,0 +1,28 @@
+"""Metrics: samples in, plain numbers out. They know nothing of methods or of the benchmark."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from metrics.mixture import mixture_metrics
+
+
+class Metric(NamedTuple):
+    """How a number is shown. label: for axes and tables. higher_is_better. miss: the value that a
+    diverged run counts as in tables. digits: after the point.
+    """
+
+    label: str
+    higher_is_better: bool
+    miss: float
+    digits: int
+
+
+METRICS = {
+    "modes_covered": Metric("modes covered", True, 0.0, 1),
+    "high_quality_pct": Metric("high quality (%)", True, 0.0, 1),
+    "intra_mode_kl": Metric("intra-mode KL (nats)", False, math.inf, 2),
+}
+
+__all__ = ["METRICS", "Metric", "mixture_metrics"]
