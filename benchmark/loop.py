@@ -50,7 +50,8 @@ def execute(
 ) -> str:
     """Train one run to its end, continuing from its checkpoint if there is one.
 
-    progress: called now and then with the number of steps done. Returns the final status.
+    progress: called before every step with the number of steps done; what it raises ends the run
+        after saving its state. Returns the final status.
     """
     jit = jit or Jit(enabled=False)
     with torch.no_grad():
@@ -73,33 +74,39 @@ class _Training:
 
     def execute(self) -> str:
         self._resume()
+        try:
+            return self._train()
+        except BaseException:
+            self._checkpoint()
+            raise
+
+    def _train(self) -> str:
         feed = Feed(
             self.method, self.spec, self.run.dataset, self.dataset, self.run.seed, self.device
         )
         total = self.run.budget.iterations
         due = evaluation_steps(total, self.run.budget.evaluations)
-        if self.step == 0:
+        if self.step == 0 and not self.rows:
             self._evaluate(self.run.budget.eval_samples)
         saved, mark = time.monotonic(), self._now()
         logs: dict[str, Tensor] = {}
         while self.step < total:
-            first = self.compile_seconds == 0.0
-            self.state, logs = self.method.step(self.state, feed(self.step))
-            self.step += 1
-            if first:  # the first step of a process pays for compilation
+            self.progress(self.step)
+            state, logs = self.method.step(self.state, feed(self.step))
+            self.state, self.step = state, self.step + 1
+            if not self.compile_seconds:  # the first step of a process pays for compilation
                 self.compile_seconds, mark = self._now() - mark, self._now()
             if self.step % CHECK_EVERY and self.step not in due:
                 continue
             mark = self._account(mark)
-            self.progress(self.step)
             if not all(bool(value.isfinite().all()) for value in logs.values()):
                 return self._finish("diverged", logs)
             if self.step in due and self.step < total:
                 self._evaluate(self.run.budget.eval_samples, logs)
-                mark = self._now()
             if time.monotonic() - saved > self.checkpoint_seconds:
                 self._checkpoint()
-                saved, mark = time.monotonic(), self._now()
+                saved = time.monotonic()
+            mark = self._now()
         healthy = all(bool(v.isfinite().all()) for v in leaves(self.state))
         return self._finish("complete" if healthy else "diverged", logs)
 

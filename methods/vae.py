@@ -30,6 +30,8 @@ class VAEConfig(MethodConfig):
 def build(spec: Spec, cfg: VAEConfig) -> Method:
     """Maximises the lower bound on the data, one Adam step per iteration."""
     estimator = estimators.vae(spec, cfg.latent, cfg.variance)
+    if spec.z_dim < estimator.sample_dim:
+        raise ValueError(f"z_dim must be at least {estimator.sample_dim} to sample from the VAE")
     optimiser = adam(cfg.beta1, cfg.beta2, 0.0, cfg.eps_root)
 
     @spec.jit

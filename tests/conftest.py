@@ -1,0 +1,63 @@
+"""Shared fixtures: every method small, on the CPU, on one thread."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+import torch
+
+from benchmark.config import config_class
+from benchmark.datasets import DATASETS, Dataset
+from methods import REGISTRY
+from methods.base import Method, Spec
+
+torch.set_num_threads(1)
+SMALL = {"lbt": {"M": 2, "K": 2}, "lbt_gan": {"M": 2, "K": 2}, "unrolled_gan": {"K": 2}}
+
+
+@pytest.fixture(autouse=True)
+def no_autograd():
+    """As in the training loop: methods differentiate with torch.func."""
+    with torch.no_grad():
+        yield
+
+
+@pytest.fixture
+def ring() -> Dataset:
+    return DATASETS["ring"]()
+
+
+def build(name: str, **changes) -> tuple[Method, Spec]:
+    """A registered method on the ring with a small batch and short inner loops."""
+    dataset = DATASETS["ring"]()
+    spec = Spec(dataset.x_shape, 40, 8, dataset.nets, dataset.push)
+    module = importlib.import_module(REGISTRY[name])
+    cfg = config_class(module)(**SMALL.get(name, {}) | changes)
+    return module.build(spec, cfg), spec
+
+
+def batch(method: Method, spec: Spec, seed: int = 0) -> dict[str, torch.Tensor]:
+    """One step's data and noise."""
+    generator = torch.Generator().manual_seed(seed)
+    data = {n: spec.push(torch.randn(spec.batch, 3, generator=generator)) for n in method.data}
+    noise = {n: torch.randn(s, generator=generator) for n, s in method.noise.items()}
+    return data | noise
+
+
+def tree_map(fn, tree):
+    """``fn`` on every tensor of a state or batch."""
+    if isinstance(tree, dict):
+        return {k: tree_map(fn, v) for k, v in tree.items()}
+    return fn(tree)
+
+
+def flat(tree, prefix: str = "") -> dict[str, torch.Tensor]:
+    """Every tensor of a state by its path."""
+    found = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value
+    return found
