@@ -111,10 +111,19 @@ def _attempt(run: Run, how: Execution, report: Callable[[Event], None], stopper:
     except Interrupted:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        folder.write_provenance({"status": "failed", "reason": reason})
-        return Event(run, status="failed", reason=reason)
+        return _failed(run, how, f"{type(error).__name__}: {error}".splitlines()[0])
     return Event(run, run.budget.iterations, status)
+
+
+def _failed(run: Run, how: Execution, reason: str) -> Event:
+    """Record a failure, so that it is a row in every table; what was saved stays."""
+    from benchmark import provenance
+    from benchmark.store import RunFolder
+
+    folder = RunFolder(how.out, run, provenance.code_version(run.module))
+    record = {"status": "failed", "reason": reason, "commit": provenance.commit()}
+    folder.write_provenance(record | {"device": how.device})
+    return Event(run, status="failed", reason=reason)
 
 
 def _worker(connection: Connection, how: Execution) -> None:
@@ -172,7 +181,7 @@ class _Pool:
             del self.busy[connection]
             process.join()
             reason = f"its process died with exit code {process.exitcode}"
-            self.report(Event(run, status="failed", reason=reason))
+            self.report(_failed(run, self.how, reason))
             if self.todo:
                 self._start()
             return

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from benchmark.config import DATASET_NAMES
 from benchmark.store import read_json, run_folders, write_text
+from methods import REGISTRY
 from metrics import METRICS
 from metrics.intervals import t_interval
 
 FIRST_COLUMNS = ["dataset", "method", "seed", "step", "metric", "value", "status"]
+
+
+def ordered(methods: Iterable[str]) -> list[str]:
+    """Methods as the registry lists them, variants behind their method, plugins last."""
+    rank = {name: i for i, name in enumerate(REGISTRY)}
+    return sorted(set(methods), key=lambda m: (rank.get(m.split("[")[0], len(rank)), m))
 
 
 def collect(out: Path, preset: str) -> pd.DataFrame:
@@ -45,7 +54,12 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     wall time of a run).
     """
     rows = []
-    for (dataset, method), runs in table.groupby(["dataset", "method"], sort=False):
+    groups = dict(list(table.groupby(["dataset", "method"])))
+    rank = {name: i for i, name in enumerate(DATASET_NAMES)}
+    datasets = sorted({d for d, _ in groups}, key=lambda d: (rank.get(d, len(rank)), d))
+    keys = [(d, m) for d in datasets for m in ordered(m for e, m in groups if e == d)]
+    for dataset, method in keys:
+        runs = groups[dataset, method]
         seeds = list(runs.groupby("seed"))
         missed = sum(run["status"].iloc[0] != "complete" for _, run in seeds)
         for name, metric in METRICS.items():

@@ -17,6 +17,7 @@ from benchmark.artefacts import style
 from benchmark.config import Job
 from benchmark.loop import DENSITY_BINS, DENSITY_EXTENT
 from benchmark.results import Results
+from benchmark.tables import ordered
 
 BANDWIDTH = {"ring": 0.02, "grid": 0.005}  # data units: a fifth and half of a mode's std
 VIEW = {"ring": 1.5, "grid": 1.15}  # half-width of the panel, data units
@@ -32,7 +33,7 @@ def draw(results: Results, job: Job) -> list[Path]:
     """figures/fig2.png and .svg, of the datasets that have runs."""
     shown = {}
     for dataset in BANDWIDTH:
-        methods = style.ordered(results.methods(dataset))
+        methods = ordered(results.methods(dataset))
         methods = [m for m in methods if results.samples(dataset, m)]
         shown[dataset] = sorted(methods, key=lambda m: m != "oracle")
     panels = [

@@ -15,6 +15,7 @@ from matplotlib.ticker import EngFormatter
 from benchmark.artefacts import style
 from benchmark.config import Job
 from benchmark.results import Results
+from benchmark.tables import ordered
 from metrics import METRICS
 
 DATASETS = ("ring", "grid")
@@ -44,12 +45,12 @@ def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
         handles = {}
         for row, dataset in zip(axes, datasets, strict=True):
             for axis, metric in zip(row, SHOWN, strict=True):
-                for method in reversed(style.ordered(results.methods(dataset))):
+                for method in reversed(ordered(results.methods(dataset))):
                     curves = results.curves(dataset, method, metric)
                     if not curves.empty:
                         handles[method] = _line(axis, method, curves, x)
                 _dress(axis, dataset, metric, x)
-        order = style.ordered(handles)
+        order = ordered(handles)
         figure.legend(
             [handles[m] for m in order], [style.name(m) for m in order],
             loc="outside lower center", ncols=5, frameon=False,

@@ -52,12 +52,6 @@ RC = {
 PAGE_WIDTH = 7.0  # inches: two columns of a conference paper
 
 
-def ordered(methods) -> list[str]:
-    """Known methods in the order of the paper, variants after their method, others last."""
-    rank = {name: i for i, name in enumerate(COLOURS)}
-    return sorted(methods, key=lambda m: (rank.get(m.split("[")[0], len(rank)), m))
-
-
 def name(label: str) -> str:
     """A method's name in print; a variant keeps its brackets."""
     key, bracket, rest = label.partition("[")

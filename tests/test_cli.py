@@ -1,0 +1,192 @@
+"""The command line, on good and on bad input."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmark.__main__ import main, parse_seeds
+from benchmark.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+TINY = [
+    "--preset", "smoke", "--seeds", "0,1", "--jobs", "1",
+    "--set", "ring.iterations=4", "--set", "ring.final_samples=2000",
+    "--set", "ring.eval_samples=1000", "--set", "ring.batch=8",
+]  # fmt: skip
+
+BAD = {
+    "--methods lbtt": "unknown method 'lbtt'; did you mean 'lbt'",
+    "--dataset rings": "unknown dataset 'rings'; did you mean 'ring'",
+    "--reproduce fig22": "unknown artefact 'fig22'; did you mean",
+    "--preset quik": "unknown preset 'quik'; did you mean 'quick'",
+    "--seeds 4-": "--seeds 4-: expected 0-4 or 0,2,5",
+    "--seeds 4-2": "--seeds 4-2: names no seed",
+    "--seeds x": "--seeds x: expected",
+    "--jobs 0": "--jobs 0: must be at least 1",
+    "--set lbt.KK=3 --methods lbt": "unknown setting 'KK'; did you mean 'K'",
+    "--set lbt.etatheta=3 --methods lbt": "did you mean 'eta_theta'",
+    "--set lbt.K=0 --methods lbt": "greater than or equal to 1",
+    "--set lbt.K=many --methods lbt": "K: Input should be a valid integer",
+    "--set lbt.eta_phi=.nan --methods lbt": "finite number",
+    "--set ring.batch=-1": "ring in preset quick: batch:",
+    "--set K=3": "expected method.key=value or dataset.key=value",
+    "--set lbtt.K=3": "did you mean 'lbt'",
+    "--set lbt.K=!!python/object:os.system": "cannot read the value",
+    "--plugin nowhere.py": "--plugin nowhere.py: no such file",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD)
+def test_bad_input_gets_one_line_and_exit_code_2(arguments, capsys, tmp_path):
+    assert main([*arguments.split(), "--out", str(tmp_path), "--plan"]) == 2
+    output = capsys.readouterr()
+    assert output.out == "" and output.err.count("\n") == 1
+    assert output.err.startswith("error: ") and BAD[arguments] in output.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flag", ["--help", "--list"])
+def test_answers_within_a_second(flag):
+    start = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmark", flag], cwd=ROOT, capture_output=True, text=True
+    )
+    assert time.perf_counter() - start < 1.0
+    assert done.returncode == 0 and "lbt" in done.stdout
+
+
+def test_trains_and_writes_tidy_results(tmp_path, capsys):
+    command = ["--methods", "gan,oracle", "--dataset", "ring", *TINY, "--out", str(tmp_path)]
+    assert main(command) == 0
+    table = pd.read_csv(tmp_path / "smoke" / "metrics.csv")
+    first = ["dataset", "method", "seed", "step", "metric", "value", "status"]
+    assert list(table.columns[:7]) == first
+    assert set(table["seed"]) == {0, 1} and set(table["status"]) == {"complete"}
+    assert set(table.loc[table["method"] == "gan", "step"]) == {0, 1, 2, 3, 4}
+    summary = pd.read_csv(tmp_path / "smoke" / "summary.csv")
+    row = summary.query("method == 'oracle' and metric == 'high_quality_pct'").iloc[0]
+    assert row["n"] == 2 and abs(row["mean"] - 98.9) < 1
+    assert "oracle" in capsys.readouterr().out
+
+
+def test_finished_runs_are_reused_and_changed_ones_are_kept_aside(tmp_path):
+    command = ["--methods", "gan", *TINY, "--seeds", "0", "--out", str(tmp_path)]
+    record = tmp_path / "smoke" / "runs" / "ring" / "gan" / "seed0" / "provenance.json"
+    assert main(command) == 0
+    first = record.stat().st_mtime_ns
+    assert main(command) == 0
+    assert record.stat().st_mtime_ns == first
+    assert main([*command, "--set", "ring.batch=9"]) == 0
+    assert record.stat().st_mtime_ns != first
+    folders = sorted(p.name for p in record.parent.parent.iterdir())
+    assert len(folders) == 2 and folders[0] == "seed0" and folders[1].startswith("seed0.")
+
+
+def test_a_method_setting_makes_a_variant_of_its_own(tmp_path):
+    command = ["--methods", "pacgan", *TINY, "--seeds", "0", "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert main([*command, "--set", "pacgan.m=3"]) == 0
+    summary = pd.read_csv(tmp_path / "smoke" / "summary.csv")
+    assert set(summary["method"]) == {"pacgan", "pacgan[m=3]"}
+
+
+def test_results_do_not_depend_on_jobs(tmp_path):
+    """Two workers and one, and the other order of seeds: the same rows but for the seconds."""
+    base = ["--methods", "gan,lsgan", *TINY]
+    assert main([*base, "--out", str(tmp_path / "one")]) == 0
+    assert main([*base, "--jobs", "2", "--seeds", "1,0", "--out", str(tmp_path / "two")]) == 0
+    one, two = (pd.read_csv(tmp_path / n / "smoke" / "metrics.csv") for n in ("one", "two"))
+    columns = ["dataset", "method", "seed", "step", "metric", "value", "status"]
+    pd.testing.assert_frame_equal(one[columns], two[columns])
+
+
+PLUGIN = '''"""Teleport: a method of the user's own."""
+import torch
+from methods.base import Method, MethodConfig, Spec
+
+class Config(MethodConfig):
+    mode: str = "good"
+
+def build(spec: Spec, cfg: Config) -> Method:
+    def init(seed):
+        return {"theta": torch.zeros(2)}
+    def step(state, batch):
+        if cfg.mode == "raise":
+            raise RuntimeError("out of luck")
+        if cfg.mode == "die":
+            import os; os._exit(7)
+        theta = batch["x"].mean(0) * (float("nan") if cfg.mode == "nan" else 1.0)
+        return {"theta": theta}, {"loss": theta.sum()}
+    def sample(state, z):
+        return state["theta"] + z[:, :2]
+    return Method(init, step, sample, ("x",), {})
+'''
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    path = tmp_path / "teleport.py"
+    path.write_text(PLUGIN)
+    return ["--plugin", str(path), "--methods", "teleport", "--out", str(tmp_path / "out"), *TINY]
+
+
+def test_plugin_runs_like_any_method(plugin, tmp_path):
+    assert main(plugin) == 0
+    assert "teleport" in (tmp_path / "out" / "smoke" / "summary.csv").read_text()
+
+
+def test_diverged_run_keeps_its_curves_and_counts_as_a_miss(plugin, tmp_path, capsys):
+    assert main([*plugin, "--set", "teleport.mode=nan"]) == 0
+    table = pd.read_csv(tmp_path / "out" / "smoke" / "metrics.csv")
+    assert set(table["status"]) == {"diverged"} and 0 in set(table["step"])
+    summary = pd.read_csv(tmp_path / "out" / "smoke" / "summary.csv").set_index("metric")
+    assert summary.loc["modes_covered", "mean"] == 0
+    assert summary.loc["intra_mode_kl", "mean"] == float("inf")
+    assert (summary["missed"] == 2).all()
+    assert "2 (2 missed)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mode, jobs, reason", [("raise", "1", "out of luck"), ("die", "2", "7")])
+def test_failing_method_does_not_stop_the_others(plugin, tmp_path, capsys, mode, jobs, reason):
+    command = [*plugin, "--methods", "teleport,oracle", "--jobs", jobs]
+    assert main([*command, "--set", f"teleport.mode={mode}"]) == 1
+    summary = pd.read_csv(tmp_path / "out" / "smoke" / "summary.csv")
+    missed = summary.groupby("method")["missed"].first()
+    assert missed["oracle"] == 0 and missed[f"teleport[mode={mode}]"] == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_reproduce_draws_and_report_redraws_the_same_bytes(tmp_path):
+    sizes = [f"--set={d}.{k}" for d in ("ring", "grid") for k in
+             ("iterations=2", "batch=8", "final_samples=2000", "eval_samples=500")]  # fmt: skip
+    command = ["--preset", "smoke", "--seeds", "0", *sizes, "--out", str(tmp_path), "--jobs", "1"]
+    command += ["--set", "lbt.M=1", "--set", "lbt_gan.M=1", "--reproduce", "fig2,fig3"]
+    assert main(command) == 0
+    folder = tmp_path / "smoke"
+    paths = sorted(folder.glob("figures/*")) + sorted(folder.glob("*.csv"))
+    assert {p.name for p in paths} >= {"fig2.png", "fig2.svg", "fig3.png", "fig3_seconds.svg"}
+    before = {p: p.read_bytes() for p in paths}
+    assert main(["--report", "--preset", "smoke", "--out", str(tmp_path)]) == 0
+    assert all(p.read_bytes() == content for p, content in before.items())
+
+
+def test_plan_starts_nothing(tmp_path, capsys):
+    assert main(["--plan", "--reproduce", "fig2", "--out", str(tmp_path)]) == 0
+    assert "runs to do, 0 finished" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("text, seeds", [("0-2", (0, 1, 2)), ("0,2,5", (0, 2, 5)), ("3", (3,))])
+def test_parse_seeds(text, seeds):
+    assert parse_seeds(text) == seeds
+
+
+def test_parse_seeds_refuses_minus_one():
+    with pytest.raises(UserError):
+        parse_seeds("-1")

@@ -1,0 +1,62 @@
+"""Files appear whole or not at all; runs are known by what decides their numbers."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+import torch
+
+from benchmark import provenance
+from benchmark.config import Job
+from benchmark.store import RunFolder, replaced, write_text
+
+
+def test_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), replaced(path) as file:
+        file.write(b"half of the ne")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_checkpoint_round_trip_executes_nothing(tmp_path):
+    (run,) = Job("smoke", seeds=(0,)).runs("ring", "gan")
+    folder = RunFolder(tmp_path, run, "code")
+    folder.open()
+    folder.save_checkpoint({"step": 3, "rows": [], "state": {"theta": torch.ones(2)}})
+    assert folder.load_checkpoint()["step"] == 3
+
+    class Hostile:
+        def __reduce__(self):
+            return (exec, ("raise SystemExit('executed')",))
+
+    torch.save(Hostile(), folder.checkpoint)
+    with pytest.raises(Exception, match="weights_only"):
+        folder.load_checkpoint()
+
+
+def test_identity_follows_settings_and_code():
+    (run,) = Job("smoke", seeds=(0,)).runs("ring", "lbt")
+    (same,) = Job("smoke", seeds=(0,)).runs("ring", "lbt")
+    (other,) = Job("smoke", ("lbt.K=3",), seeds=(0,)).runs("ring", "lbt")
+    assert run.fingerprint("a") == same.fingerprint("a")
+    assert len({run.fingerprint("a"), other.fingerprint("a"), run.fingerprint("b")}) == 3
+    assert other.label == "lbt[K=3]"
+
+
+def test_label_cannot_leave_its_folder():
+    job = Job("smoke", ("gan.eta_psi=../../x",), seeds=(0,))
+    assert "/" not in job.label("gan")
+
+
+def test_code_version_ignores_comments_and_other_methods():
+    source = '"""Doc."""\nimport os\n\ndef f(x):\n    """Doc."""\n    return x  # why\n'
+    bare = "import os\ndef f(x):\n\n    return x"
+    normal = provenance._normalised
+    assert normal(ast.parse(source)) == normal(ast.parse(bare))
+    assert normal(ast.parse(source)) != normal(ast.parse(bare.replace("return x", "return -x")))
+    assert provenance.code_version("methods.lbt") != provenance.code_version("methods.gan")
+    assert len(provenance.commit()) >= 7
