@@ -79,10 +79,11 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
 
     inner = inner_problem(loss, optimiser, spec.jit)
     outer = spec.jit(grad_and_value(loss))
+    generate_many = spec.jit(generate)
 
     def learn(theta: Tensor, phi: Tensor, opt: Opt, batch: Batch) -> tuple[Tensor, Opt]:
         # The generator is fixed while the estimator learns: one large forward for all M batches.
-        xs = generate(theta, batch["z_inner"]).view(cfg.M, spec.batch, *spec.x_shape)
+        xs = generate_many(theta, batch["z_inner"]).view(cfg.M, spec.batch, *spec.x_shape)
         eta = phi.new_full((), cfg.eta_phi_inner)
         for x, eps in zip(xs.unbind(), batch["eps_inner"].unbind(), strict=True):
             phi, opt, _ = inner.step(phi, opt, x, eps, eta)

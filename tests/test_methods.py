@@ -34,6 +34,11 @@ def test_glorot_bounds_and_zero_biases():
     assert not bias.any()
 
 
+def test_tanh():
+    x = torch.linspace(-20, 20, 10_001)
+    assert (nets.tanh(x) - torch.tanh(x)).abs().max() < 2e-7
+
+
 def test_vae_bound_by_hand():
     """A decoder with zero weights ignores z, so the bound is log N(x; b, s2 I) - KL(q || p)."""
     spec = Spec((2,), 8, 4)
