@@ -74,9 +74,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         print(listing())
         return 0
+    from benchmark import mkl
     from benchmark.artefacts import ARTEFACTS
     from benchmark.config import Job
 
+    mkl.use_full_width()
     job = Job(
         arguments.preset,
         tuple(arguments.overrides),

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmark import mkl
 from benchmark.config import Run
 
 PROGRESS_SECONDS = 0.5  # between reports of one worker
@@ -128,6 +129,7 @@ def _failed(run: Run, how: Execution, reason: str) -> Event:
 
 def _worker(connection: Connection, how: Execution) -> None:
     """Serve runs until told to stop (None) or interrupted."""
+    mkl.use_full_width()
     with _Stopper() as stopper:
         try:
             while (run := connection.recv()) is not None:

@@ -9,18 +9,18 @@ from benchmark.config import Run
 from benchmark.store import read_json
 
 # Milliseconds per iteration on the ring at B = 128, compiled, one thread of a two-core AMD EPYC
-# (family 26), commit of this line; scaled linearly in B. Only estimates rest on them.
+# (family 26), both cores busy; scaled linearly in B. Only estimates rest on them.
 MS_PER_STEP = {
-    "gan": 1.8,
-    "lsgan": 1.8,
-    "unrolled_gan": 12.3,
-    "veegan": 3.7,
-    "pacgan": 2.7,
-    "ali": 4.0,
-    "vae": 0.7,
+    "gan": 1.2,
+    "lsgan": 1.2,
+    "unrolled_gan": 8.0,
+    "veegan": 2.4,
+    "pacgan": 1.8,
+    "ali": 2.8,
+    "vae": 0.5,
     "oracle": 0.05,
 }
-MS_PER_INNER, MS_PER_UNROLLED = 1.05, 3.3  # LBT: per kept and per unrolled estimator update
+MS_PER_INNER, MS_PER_UNROLLED = 0.6, 1.8  # LBT: per kept and per unrolled estimator update
 MS_UNKNOWN = 5.0  # a plugin nobody has timed
 MS_PER_SAMPLE = 0.0025  # generating and measuring one sample
 BYTES_PER_RUN = 250_000  # curves, density counts and samples, compressed

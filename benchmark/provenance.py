@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmark import mkl
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ("benchmark.loop", "benchmark.noise", "benchmark.datasets", "metrics")
 
@@ -87,6 +89,7 @@ def machine(device: str) -> dict[str, Any]:
         "hardware": name,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "mkl_full_width": mkl.active(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "platform": sys.platform,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from benchmark import plan, provenance
+from benchmark import compile, plan, provenance
 from benchmark.config import Run
 from benchmark.launch import Event, Execution, launch
 from benchmark.store import RunFolder
@@ -26,6 +26,13 @@ def unfinished(runs: Sequence[Run], how: Execution) -> list[Run]:
 def train(runs: Sequence[Run], how: Execution) -> list[Event]:
     """Train what is missing. Returns the events of runs that failed."""
     todo = unfinished(runs, how)
+    if todo:
+        compiled = f"runs of {compile.MIN_STEPS:,} updates or more are compiled"
+        print(
+            f"{len(todo)} runs to do, {len(runs) - len(todo)} finished; "
+            f"{compiled if how.compile else 'nothing is compiled'}",
+            file=sys.stderr,
+        )
     tell = _Progress(todo, how)
     try:
         launch(todo, how, tell)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import importlib
 
-import pytest
-import torch
+from benchmark import mkl
 
-from benchmark.config import config_class
-from benchmark.datasets import DATASETS, Dataset
-from methods import REGISTRY
-from methods.base import Method, Spec
+mkl.use_full_width()  # before torch, as the command line does
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from benchmark.config import config_class  # noqa: E402
+from benchmark.datasets import DATASETS, Dataset  # noqa: E402
+from methods import REGISTRY  # noqa: E402
+from methods.base import Method, Spec  # noqa: E402
 
 torch.set_num_threads(1)
 SMALL = {"lbt": {"M": 2, "K": 2}, "lbt_gan": {"M": 2, "K": 2}, "unrolled_gan": {"K": 2}}

@@ -1,0 +1,153 @@
+"""Milliseconds per iteration, ours against eager PyTorch, TorchOpt and JAX, in one run.
+
+Every peer does the same mathematics: parameters after three iterations from equal state and noise
+are compared before anything is timed. Rounds alternate between the peers, so that drift of the
+machine's speed hits all alike; medians and ratios are what counts. Drawing noise is not timed.
+
+    python -m pip install jax optax torchopt      # peers; those missing are left out
+    python -m benchmark.bench
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib.util
+import io
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from benchmark import provenance
+from benchmark.bench import cases, peers
+from benchmark.store import write_text
+
+ROUND_SECONDS = 0.7  # of one peer's turn
+AGREE = 1e-4  # largest relative difference of parameters after three float32 iterations
+
+
+class Worker:
+    """A peer's process (``worker.py``)."""
+
+    def __init__(self, peer: str, case: str, threads: int) -> None:
+        command = [sys.executable, "-m", "benchmark.bench.worker", peer, case, str(threads)]
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=provenance.ROOT
+        )
+        self.start = self._read()
+        self.seconds: list[float] = []
+
+    def ask(self, question: str) -> dict:
+        self.process.stdin.write(f"{question}\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def round(self) -> None:
+        """Time about ROUND_SECONDS of iterations."""
+        probe = self.seconds[-1] if self.seconds else self.ask("2")["seconds"]
+        self.seconds.append(self.ask(str(max(1, round(ROUND_SECONDS / probe))))["seconds"])
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+    def _read(self) -> dict:
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"a peer ended with exit code {self.process.wait()}")
+        return json.loads(line)
+
+
+def difference(ours: list, theirs: list) -> float:
+    """Largest relative distance between two peers' parameter vectors."""
+    pairs = [(np.asarray(a), np.asarray(b)) for a, b in zip(ours, theirs, strict=True)]
+    return max(float(np.linalg.norm(a - b) / np.linalg.norm(a)) for a, b in pairs)
+
+
+def measure(name: str, names: list[str], threads: int, rounds: int) -> list[dict]:
+    """One case against all peers: a row each."""
+    case = cases.CASES[name]
+    workers = {peer: Worker(peer, name, threads) for peer in names}
+    gflop = cases.gflop(case)
+    rates = []
+    for _ in range(rounds):
+        rates.append(workers[names[0]].ask("matmul")["gflops"])
+        for worker in workers.values():
+            worker.round()
+    rows = []
+    reference = workers[names[0]].start["params"]
+    for peer, worker in workers.items():
+        ms = [1e3 * s for s in worker.seconds]
+        ratios = [s / o for s, o in zip(worker.seconds, workers[names[0]].seconds, strict=True)]
+        apart = difference(reference, worker.start["params"])
+        rows.append(
+            {
+                "case": name, "method": case.method, "batch": case.batch, "peer": peer,
+                "threads": threads, "ms": statistics.median(ms), "ms_min": min(ms),
+                "ms_max": max(ms), "times_ours": statistics.median(ratios),
+                "seed_iterations_per_second": 1e3 / statistics.median(ms),
+                "first_seconds": worker.start["first"], "gflop": gflop,
+                "matmul_gflops": statistics.median(rates),
+                "share_of_matmul_rate": gflop * 1e3 / statistics.median(ms)
+                / statistics.median(rates),
+                "difference": apart, "same_mathematics": apart < AGREE,
+            }
+        )  # fmt: skip
+        worker.close()
+    return rows
+
+
+def available() -> list[str]:
+    """Peers whose packages are here."""
+    return [
+        peer
+        for peer in peers.PEERS
+        if peer not in peers.NEEDS or importlib.util.find_spec(peers.NEEDS[peer])
+    ]
+
+
+def main() -> int:
+    """Measure, print, write results/bench/<machine>.csv."""
+    parser = argparse.ArgumentParser(prog="python -m benchmark.bench", description=__doc__)
+    parser.add_argument("--cases", default=",".join(cases.CASES), help="default: all")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=provenance.ROOT / "results" / "bench")
+    arguments = parser.parse_args()
+    known = available()
+    print(f"peers: {', '.join(known)}; {arguments.threads} threads; {arguments.rounds} rounds")
+    rows = []
+    for name in arguments.cases.split(","):
+        full = name in cases.LBT_CASES
+        names = known if full else [p for p in known if p.startswith("ours")]
+        for row in measure(name, names, arguments.threads, arguments.rounds):
+            rows.append(row)
+            print(
+                f"{row['case']:14} {row['peer']:15} {row['ms']:8.2f} ms "
+                f"({row['ms_min']:.2f}-{row['ms_max']:.2f})  {row['times_ours']:5.2f} x ours  "
+                f"first {row['first_seconds']:5.1f} s  {row['share_of_matmul_rate']:4.0%} of "
+                f"{row['matmul_gflops']:.0f} GFLOP/s  "
+                f"{'agrees' if row['same_mathematics'] else 'DIFFERS'} ({row['difference']:.0e})",
+                flush=True,
+            )
+    machine = provenance.machine("cpu")
+    label = re.sub(r"\W+", "-", f"{machine['hardware']}-{machine['cores']}-cores").strip("-")
+    path = arguments.out / f"{label.lower()}.csv"
+    record = {"commit": provenance.commit(), "torch": machine["torch"]}
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, [*rows[0], *record], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row | record for row in rows)
+    write_text(path, buffer.getvalue())
+    print(path)
+    return 0 if all(row["same_mathematics"] for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,63 @@
+"""What is timed: a method on a dataset at one batch size, from one state, on one batch.
+
+Peers differ in what Adam they offer, so LBT is timed with the one all of them have: bias-corrected,
+its second moment differentiated, no constant under the root that matters (1e-24).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmark.config import Job
+from benchmark.loop import prepare
+from benchmark.noise import Feed
+from methods.base import Batch, Method, Spec, State
+
+CHECKED_STEPS = 3  # iterations after which peers must agree
+
+
+class Case(NamedTuple):
+    """name: in tables. method, dataset: registry keys. batch: B."""
+
+    name: str
+    method: str
+    dataset: str
+    batch: int
+
+
+LBT_CASES = {
+    "ring512": Case("ring512", "lbt", "ring", 512),
+    "ring128": Case("ring128", "lbt", "ring", 128),
+    "grid2048": Case("grid2048", "lbt", "grid", 2048),
+}
+OTHERS = ("lbt_gan", "gan", "lsgan", "unrolled_gan", "veegan", "pacgan", "ali", "vae")
+CASES = LBT_CASES | {m: Case(m, m, "ring", 512) for m in OTHERS}
+
+
+def build(case: Case, jit=lambda fn: fn) -> tuple[Method, Spec, Feed]:
+    """The case's method as the training loop builds it, with its noise."""
+    exact = ("lbt.detach_v=false", "lbt.eps_root=1e-24") if case.method == "lbt" else ()
+    job = Job("paper", (f"{case.dataset}.batch={case.batch}", *exact), seeds=(0,))
+    (run,) = job.runs(case.dataset, case.method)
+    method, spec, dataset = prepare(run, jit)
+    return method, spec, Feed(method, spec, case.dataset, dataset, 0, "cpu")
+
+
+def start(case: Case) -> tuple[State, list[Batch]]:
+    """The state and the batches that every peer gets."""
+    method, _, feed = build(case)
+    return method.init(0), [feed(step) for step in range(CHECKED_STEPS)]
+
+
+def gflop(case: Case) -> float:
+    """Floating-point operations of the matrix products of one iteration, in 10^9, counted by
+    running it; elementwise work is not counted.
+    """
+    method, _, feed = build(case)
+    state, batch = method.init(0), feed(0)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        method.step(state, batch)
+    return counter.get_total_flops() / 1e9
