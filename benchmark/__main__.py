@@ -140,8 +140,7 @@ def report(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None 
     from benchmark.artefacts import ARTEFACTS
     from benchmark.results import Results
 
-    table = tables.write(out, job.name)
-    summary = tables.summarise(table)
+    summary = tables.write(out, job.name, job.preset.scale)
     if shown is not None:
         keep = [(d, m) in shown for d, m in zip(summary["dataset"], summary["method"], strict=True)]
         summary = summary[keep]

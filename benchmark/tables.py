@@ -9,11 +9,13 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.config import DATASET_NAMES
+from benchmark.provenance import ROOT
 from benchmark.store import read_json, run_folders, write_text
 from methods import REGISTRY
 from metrics import METRICS
 from metrics.intervals import t_interval
 
+REFERENCE = ROOT / "results" / "reference.csv"  # published numbers, by source
 FIRST_COLUMNS = ["dataset", "method", "seed", "step", "metric", "value", "status"]
 
 
@@ -89,12 +91,44 @@ def _final(run: pd.DataFrame, metric: str, miss: float) -> float:
     return float(rows.loc[rows["step"].idxmax(), "value"])
 
 
-def write(out: Path, preset: str) -> pd.DataFrame:
-    """Rebuild metrics.csv and summary.csv of a preset; returns the table of all rows."""
+def write(out: Path, preset: str, scale: str) -> pd.DataFrame:
+    """Rebuild metrics.csv, summary.csv and summary.md of a preset; returns the summary."""
     table = collect(out, preset)
+    summary = summarise(table)
     _write_csv(out / preset / "metrics.csv", table)
-    _write_csv(out / preset / "summary.csv", summarise(table))
-    return table
+    _write_csv(out / preset / "summary.csv", summary)
+    write_text(out / preset / "summary.md", markdown(summary, scale))
+    return summary
+
+
+def markdown(summary: pd.DataFrame, scale: str) -> str:
+    """The summary as Markdown, a table per dataset, the paper's numbers beside ours."""
+    reference = pd.read_csv(REFERENCE).query("comparable == 'yes'")
+    published = reference.set_index(["dataset", "method", "metric"])["value"]
+    head = ["method", *(m.label for m in METRICS.values()), "seeds", "updates", "s/run"]
+    lines = [
+        f"Scale: {scale}. Mean [95 % interval over seeds]; (paper: ...) where it has a number."
+    ]
+    for dataset, part in summary.groupby("dataset", sort=False):
+        lines += ["", f"**{dataset}**", "", _pipe(head), _pipe(["---"] * len(head))]
+        for method, rows in part.groupby("method", sort=False):
+            by, cells = rows.set_index("metric"), []
+            for name, metric in METRICS.items():
+                theirs = published.get((dataset, method, name))
+                extra = "" if theirs is None else f" (paper: {theirs:g})"
+                cells.append(_cell(by.loc[name], metric.digits) + extra)
+            first = rows.iloc[0]
+            tail = [_seeds(first), f"{first.steps:,}", f"{first.seconds:.0f}"]
+            lines.append(_pipe([method.replace("|", "\\|"), *cells, *tail]))
+    return "\n".join(lines) + "\n"
+
+
+def _pipe(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _seeds(row: pd.Series) -> str:
+    return f"{row.n}" + (f" ({row.missed} missed)" if row.missed else "")
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
@@ -115,8 +149,7 @@ def render(summary: pd.DataFrame, scale: str) -> str:
             by = rows.set_index("metric")
             cells = [_cell(by.loc[name], METRICS[name].digits) for name in METRICS]
             first = rows.iloc[0]
-            seeds = f"{first.n}" + (f" ({first.missed} missed)" if first.missed else "")
-            tail = f"  {seeds:>5}  {first.steps:>9,}  {first.seconds:>5.0f}"
+            tail = f"  {_seeds(first):>5}  {first.steps:>9,}  {first.seconds:>5.0f}"
             lines.append(_row(method, *cells) + tail)
         blocks.append("\n".join(lines))
     return "\n\n".join(blocks)
