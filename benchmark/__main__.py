@@ -16,6 +16,7 @@ from pathlib import Path
 from benchmark.errors import UserError, unknown
 
 ROOT = Path(__file__).resolve().parent.parent
+MAX_SEEDS = 1000
 EXAMPLES = """examples:
   python -m benchmark --methods lbt,veegan --dataset ring
   python -m benchmark --reproduce fig2,fig3 --preset smoke
@@ -25,9 +26,10 @@ EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 1 something failed, 2 bad input)."""
-    arguments = parser().parse_args(argv)
     try:
-        return run(arguments)
+        return run(parser().parse_args(argv))
+    except KeyboardInterrupt:
+        return 130
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -36,9 +38,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
+class Parser(argparse.ArgumentParser):
+    """argparse with this project's one-line errors."""
+
+    def error(self, message: str) -> None:
+        raise UserError(message)
+
+
 def parser() -> argparse.ArgumentParser:
     """All options."""
-    p = argparse.ArgumentParser(
+    p = Parser(
+        allow_abbrev=False,
         prog="python -m benchmark",
         description="Train and compare LBT and its competitors; reproduce the paper's artefacts.",
         epilog=EXAMPLES,
@@ -92,6 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise unknown("artefact", name, ARTEFACTS)
     pairs = requested(arguments, job, names)
     runs = [run for dataset, method in pairs for run in job.runs(dataset, method)]
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise UserError(f"--out {arguments.out}: is not a folder")
     if arguments.report:
         return report(arguments.out, job, names or list(ARTEFACTS))
 
@@ -139,18 +151,21 @@ def report(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None 
     from benchmark import tables
     from benchmark.artefacts import ARTEFACTS
     from benchmark.results import Results
+    from benchmark.store import run_folders
 
-    summary = tables.write(out, job.name, job.preset.scale)
+    if not run_folders(out, job.folder):
+        raise UserError(f"no runs under {out / job.folder}; train some first")
+    summary = tables.write(out, job.folder, job.scale)
     if shown is not None:
         keep = [(d, m) in shown for d, m in zip(summary["dataset"], summary["method"], strict=True)]
         summary = summary[keep]
-    print(tables.render(summary, job.preset.scale))
-    print(f"\n{out / job.name / 'metrics.csv'}\n{out / job.name / 'summary.csv'}")
+    print(tables.render(summary, job.scale))
+    print(f"\n{out / job.folder / 'metrics.csv'}\n{out / job.folder / 'summary.csv'}")
     code = 0
     for name in names:
         start = time.monotonic()
         try:
-            paths = importlib.import_module(ARTEFACTS[name]).draw(Results(out, job.name), job)
+            paths = importlib.import_module(ARTEFACTS[name]).draw(Results(out, job.folder), job)
         except Exception as error:
             print(f"{name}: failed: {type(error).__name__}: {error}", file=sys.stderr)
             code = 1
@@ -210,8 +225,13 @@ def first_line(module: str) -> str:
 
 
 def split(text: str | None) -> list[str]:
-    """``a,b`` -> [a, b]; nothing -> []."""
-    return [part.strip() for part in text.split(",") if part.strip()] if text else []
+    """``a,b`` -> [a, b]; no option -> []. Raises UserError on an option that names nothing."""
+    if text is None:
+        return []
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise UserError(f"{text!r} names nothing; separate names by commas")
+    return parts
 
 
 def parse_seeds(text: str | None) -> tuple[int, ...] | None:
@@ -221,9 +241,12 @@ def parse_seeds(text: str | None) -> tuple[int, ...] | None:
     seeds: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
+        numbers = [first, last] if dash else [first, first]
+        if not all(n.isascii() and n.isdigit() and len(n) <= 9 for n in numbers):
             raise UserError(f"--seeds {text}: expected 0-4 or 0,2,5")
-        seeds += range(int(first), int(last or first) + 1)
+        if int(numbers[1]) - int(numbers[0]) >= MAX_SEEDS:
+            raise UserError(f"--seeds {text}: more than {MAX_SEEDS} seeds")
+        seeds += range(int(numbers[0]), int(numbers[1]) + 1)
     if not seeds:
         raise UserError(f"--seeds {text}: names no seed")
     return tuple(dict.fromkeys(seeds))

@@ -11,6 +11,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from benchmark.errors import first_line
+
 MIN_STEPS = 1_000  # below this a cold compile (20 to 40 s for LBT) costs more than it saves
 
 
@@ -53,7 +55,7 @@ class Jit:
             try:
                 result = compiled(*args)
             except Exception as error:
-                reason = str(error).strip().splitlines()[0]
+                reason = first_line(error)
                 print(f"warning: not compiling, running eagerly: {reason}", file=sys.stderr)
                 self.active = False
                 return fn(*args)

@@ -20,8 +20,9 @@ from typing import Any, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticSerializationError
 
-from benchmark.errors import UserError, unknown
+from benchmark.errors import UserError, first_line, unknown
 from methods import REGISTRY
 
 PRESETS = Path(__file__).parent / "presets"
@@ -39,7 +40,7 @@ class DatasetSettings(Strict):
 
     iterations: int = Field(ge=1)  # generator updates
     batch: int = Field(ge=1)  # data points, and generated samples, per batch
-    z_dim: int = Field(256, ge=1)  # authors' code
+    z_dim: int = Field(256, ge=3)  # authors' code; the data's own push-forward needs 3
     evaluations: int = Field(ge=1)  # evenly spaced over the iterations, besides the one at 0
     eval_samples: int = Field(ge=1)  # during training
     final_samples: int = Field(500_000, ge=1)  # at the end; paper section 5.1
@@ -60,7 +61,7 @@ class Preset(Strict):
 class Run(Strict):
     """One run, resolved: everything that decides its numbers, besides the code."""
 
-    preset: str
+    folder: str  # of the preset's results: its name, with changed budgets in brackets
     dataset: str
     method: str  # registry key
     label: str  # key, with overrides in brackets: lbt[K=3]
@@ -97,7 +98,12 @@ def load_preset(name: str) -> Preset:
     if name not in preset_names():
         raise unknown("preset", name, preset_names())
     path = PRESETS / f"{name}.yaml"
-    return validated(Preset, yaml.safe_load(path.read_text()), path.name)
+    preset = validated(Preset, yaml.safe_load(path.read_text()), path.name)
+    for methods in (preset.methods, *(d.methods for d in preset.datasets.values())):
+        for method in methods:
+            if method not in REGISTRY:
+                raise UserError(f"{path.name}: {unknown('method', method, REGISTRY)}")
+    return preset
 
 
 def validated(model: type[BaseModel], values: Any, where: str) -> Any:
@@ -115,14 +121,14 @@ def validated(model: type[BaseModel], values: Any, where: str) -> Any:
 @cache
 def load_module(name: str) -> ModuleType:
     """A method's module, by importable name or by file (a plugin)."""
-    if not name.endswith(".py"):
+    if name in REGISTRY.values():
         return importlib.import_module(name)
     spec = importlib.util.spec_from_file_location(Path(name).stem, name)
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise UserError(f"plugin {name}: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise UserError(f"plugin {name}: {first_line(error)}") from error
     if not inspect.isfunction(getattr(module, "build", None)):
         raise UserError(f"plugin {name}: no function build(spec, cfg) in it")
     return module
@@ -130,7 +136,10 @@ def load_module(name: str) -> ModuleType:
 
 def config_class(module: ModuleType) -> type[BaseModel]:
     """The settings class a method's ``build(spec, cfg)`` declares for its second parameter."""
-    cls = get_type_hints(module.build).get("cfg")
+    try:
+        cls = get_type_hints(module.build).get("cfg")
+    except NameError as error:
+        raise UserError(f"{module.__name__}: {error}") from None
     if not (inspect.isclass(cls) and issubclass(cls, BaseModel)):
         raise UserError(f"{module.__name__}: annotate build's cfg with a MethodConfig subclass")
     return cls
@@ -165,19 +174,35 @@ class Job:
         plugins: tuple[str, ...] = (),
         seeds: tuple[int, ...] | None = None,
     ) -> None:
-        self.name = preset
         self.preset = load_preset(preset)
         self.seeds = seeds or self.preset.seeds
         self.modules = dict(REGISTRY)
         for path in plugins:
+            stem = Path(path).stem
             if not Path(path).is_file():
                 raise UserError(f"--plugin {path}: no such file")
-            self.modules[Path(path).stem] = str(Path(path).resolve())
+            if not re.fullmatch(r"[A-Za-z_]\w*\.py", Path(path).name):
+                raise UserError(f"--plugin {path}: must be a Python file named like a module")
+            if stem in self.modules or stem in DATASET_NAMES:
+                raise UserError(f"--plugin {path}: {stem!r} is taken; rename the file")
+            self.modules[stem] = str(Path(path).resolve())
         self.overrides: dict[str, dict[str, Any]] = {}
         for owner, key, value in map(parse_override, overrides):
             if owner not in self.modules and owner not in self.preset.datasets:
                 raise unknown("method or dataset in --set", owner, [*self.modules, *DATASET_NAMES])
             self.overrides.setdefault(owner, {})[key] = value
+        # Another budget is another experiment: it gets a results folder of its own.
+        changed = [o for o in sorted(self.overrides) if o in self.preset.datasets]
+        self.folder = preset + "".join(self._bracket(owner, f"{owner}.") for owner in changed)
+        self.name = preset
+        self.scale = self.preset.scale
+        if self.folder != preset:
+            self.scale += f"; changed: {self.folder.removeprefix(preset)}"
+        for owner in self.overrides:
+            if owner in self.preset.datasets:
+                self.budget(owner)
+            else:
+                self._settings(next(iter(self.preset.datasets)), owner)
 
     def budget(self, dataset: str) -> DatasetSettings:
         """The dataset's settings with ``--set`` applied."""
@@ -189,35 +214,44 @@ class Job:
 
     def label(self, method: str) -> str:
         """The method's name in results: its key, with ``--set`` overrides in brackets."""
-        changed = self.overrides.get(method, {})
-        inner = ",".join(f"{k}={v}" for k, v in sorted(changed.items()))
-        inner = re.sub(r"[^\w.,=+-]", "_", inner)  # it becomes a folder's name
-        return f"{method}[{inner}]" if inner else method
+        return method + self._bracket(method)
+
+    def _bracket(self, owner: str, prefix: str = "") -> str:
+        """``[K=3,M=5]`` for what ``--set`` changes of an owner; safe as part of a folder's name."""
+        changed = self.overrides.get(owner, {})
+        inner = ",".join(f"{prefix}{k}={v}" for k, v in sorted(changed.items()))
+        return f"[{re.sub(r'[^A-Za-z0-9_.,=+-]', '_', inner)}]" if inner else ""
+
+    def _settings(self, dataset: str, method: str) -> dict[str, Any]:
+        """The method's complete settings on a dataset, as plain values."""
+        values = (
+            self.preset.methods.get(method, {})
+            | self.preset.datasets[dataset].methods.get(method, {})
+            | self.overrides.get(method, {})
+        )
+        where = f"{method} in preset {self.name}"
+        model = config_class(load_module(self.modules[method]))
+        try:
+            return validated(model, values, where).model_dump(mode="json")
+        except PydanticSerializationError as error:
+            raise UserError(f"{where}: settings must be plain values: {error}") from None
 
     def runs(self, dataset: str, method: str) -> list[Run]:
         """One run per seed. Raises UserError on unknown names and settings."""
         if method not in self.modules:
             raise unknown("method", method, self.modules)
         budget = self.budget(dataset)
-        module = self.modules[method]
-        values = (
-            self.preset.methods.get(method, {})
-            | budget.methods.get(method, {})
-            | self.overrides.get(method, {})
-        )
-        settings = validated(
-            config_class(load_module(module)), values, f"{method} in preset {self.name}"
-        )
+        settings = self._settings(dataset, method)
         return [
             Run(
-                preset=self.name,
+                folder=self.folder,
                 dataset=dataset,
                 method=method,
                 label=self.label(method),
-                module=module,
+                module=self.modules[method],
                 seed=seed,
                 budget=budget,
-                settings=settings.model_dump(),
+                settings=settings,
             )
             for seed in self.seeds
         ]

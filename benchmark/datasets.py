@@ -18,14 +18,13 @@ from metrics import mixture_metrics
 
 class Dataset(NamedTuple):
     """x_shape: of one point. push: standard normals (N, >= push_dim) -> points (N, *x_shape).
-    nets: network family. centers (C, 2) and std: the true modes, in data units.
+    centers (C, 2) and std: the true modes, in data units.
     evaluate: samples (N, *x_shape) -> metrics.
     """
 
     x_shape: tuple[int, ...]
     push: Callable[[Tensor], Tensor]
     push_dim: int
-    nets: str
     centers: Tensor
     std: float
     evaluate: Callable[[Tensor], dict[str, float]]
@@ -38,7 +37,7 @@ def mixture(centers: Tensor, std: float) -> Dataset:
         index = (torch.special.ndtr(z[..., 0]) * len(centers)).long().clamp(max=len(centers) - 1)
         return centers.to(z.device)[index] + std * z[..., 1:3]
 
-    return Dataset((2,), push, 3, "toy", centers, std, lambda x: mixture_metrics(x, centers, std))
+    return Dataset((2,), push, 3, centers, std, lambda x: mixture_metrics(x, centers, std))
 
 
 def ring() -> Dataset:

@@ -10,6 +10,12 @@ class UserError(Exception):
     """Bad input: the message says what, where, and what to do."""
 
 
+def first_line(error: BaseException) -> str:
+    """An exception as one line: its type, and the first line of its message."""
+    message = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {message[0]}" if message else type(error).__name__
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """An error for a name that is not among ``known``, with the nearest match suggested."""
     known = sorted(known)

@@ -1,6 +1,6 @@
 """Where runs execute: in this process, or in a pool of single-threaded worker processes.
 
-A worker keeps Python, torch and compiled code across its runs; one that dies takes only its current
+A worker keeps Python and torch across its runs; one that dies takes only its current
 run with it. Results do not depend on the number of workers: every run has one thread either way.
 """
 
@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 from benchmark import mkl
 from benchmark.config import Run
+from benchmark.errors import first_line
 
 PROGRESS_SECONDS = 0.5  # between reports of one worker
 
 
 class Execution(NamedTuple):
-    """How runs are carried out; none of it decides a number beyond rounding."""
+    """How runs are carried out. Only the device decides numbers: a GPU draws other noise."""
 
     out: Path
     jobs: int
@@ -112,7 +113,7 @@ def _attempt(run: Run, how: Execution, report: Callable[[Event], None], stopper:
     except Interrupted:
         raise
     except Exception as error:
-        return _failed(run, how, f"{type(error).__name__}: {error}".splitlines()[0])
+        return _failed(run, how, first_line(error))
     return Event(run, run.budget.iterations, status)
 
 
@@ -128,13 +129,20 @@ def _failed(run: Run, how: Execution, reason: str) -> Event:
 
 
 def _worker(connection: Connection, how: Execution) -> None:
-    """Serve runs until told to stop (None) or interrupted."""
+    """Serve runs until told to stop (None), interrupted, or left alone by its parent."""
     mkl.use_full_width()
+
+    def tell(event: Event) -> None:
+        try:
+            connection.send(event)
+        except OSError:
+            raise Interrupted from None
+
     with _Stopper() as stopper:
         try:
             while (run := connection.recv()) is not None:
-                connection.send(_attempt(run, how, connection.send, stopper))
-        except (Interrupted, EOFError):
+                connection.send(_attempt(run, how, tell, stopper))
+        except (Interrupted, EOFError, BrokenPipeError):
             pass
 
 
@@ -182,6 +190,8 @@ class _Pool:
         except (EOFError, ConnectionResetError):
             del self.busy[connection]
             process.join()
+            if process.exitcode == 0:  # it was interrupted, and has saved its run
+                raise Interrupted from None
             reason = f"its process died with exit code {process.exitcode}"
             self.report(_failed(run, self.how, reason))
             if self.todo:

@@ -32,9 +32,7 @@ DENSITY_EXTENT = 1.5  # data units; holds ring and grid with their tails
 def prepare(run: Run, jit: Callable, device: str = "cpu") -> tuple[Method, Spec, Dataset]:
     """The method built for its dataset."""
     dataset = DATASETS[run.dataset]()
-    spec = Spec(
-        dataset.x_shape, run.budget.z_dim, run.budget.batch, dataset.nets, dataset.push, jit
-    )
+    spec = Spec(dataset.x_shape, run.budget.z_dim, run.budget.batch, dataset.push, jit)
     module = load_module(run.module)
     return module.build(spec, config_class(module)(**run.settings)), spec, dataset
 
@@ -74,13 +72,6 @@ class _Training:
 
     def execute(self) -> str:
         self._resume()
-        try:
-            return self._train()
-        except BaseException:
-            self._checkpoint()
-            raise
-
-    def _train(self) -> str:
         feed = Feed(
             self.method, self.spec, self.run.dataset, self.dataset, self.run.seed, self.device
         )
@@ -88,17 +79,23 @@ class _Training:
         due = evaluation_steps(total, self.run.budget.evaluations)
         if self.step == 0 and not self.rows:
             self._evaluate(self.run.budget.eval_samples)
-        saved, mark = time.monotonic(), self._now()
+        saved, self.mark = time.monotonic(), self._now()
         logs: dict[str, Tensor] = {}
         while self.step < total:
-            self.progress(self.step)
-            state, logs = self.method.step(self.state, feed(self.step))
-            self.state, self.step = state, self.step + 1
+            try:
+                self.progress(self.step)
+            except BaseException:
+                self._account()
+                self._checkpoint()
+                raise
+            self.state, logs = self.method.step(self.state, feed(self.step))
+            self.step += 1
             if not self.compile_seconds:  # the first step of a process pays for compilation
-                self.compile_seconds, mark = self._now() - mark, self._now()
+                self.compile_seconds = self._now() - self.mark
+                self.mark = self._now()
             if self.step % CHECK_EVERY and self.step not in due:
                 continue
-            mark = self._account(mark)
+            self._account()
             if not all(bool(value.isfinite().all()) for value in logs.values()):
                 return self._finish("diverged", logs)
             if self.step in due and self.step < total:
@@ -106,7 +103,7 @@ class _Training:
             if time.monotonic() - saved > self.checkpoint_seconds:
                 self._checkpoint()
                 saved = time.monotonic()
-            mark = self._now()
+            self.mark = self._now()
         healthy = all(bool(v.isfinite().all()) for v in leaves(self.state))
         return self._finish("complete" if healthy else "diverged", logs)
 
@@ -115,10 +112,10 @@ class _Training:
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    def _account(self, mark: float) -> float:
+    def _account(self) -> None:
         now = self._now()
-        self.train_seconds += now - mark
-        return now
+        self.train_seconds += now - self.mark
+        self.mark = now
 
     def _evaluate(self, n: int, logs: dict[str, Tensor] | None = None) -> Tensor:
         """Append metrics of n samples, drawn from the same noise at every evaluation."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from benchmark.datasets import Dataset
 from methods.base import Batch, Method, Spec, seeded
 
-BLOCK = 4  # steps drawn at once: amortises seeding a generator, still fits in cache
+BLOCK = 4  # steps drawn at once: amortises seeding the generators
 
 
 def draw(

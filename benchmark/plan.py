@@ -28,7 +28,7 @@ BYTES_PER_RUN = 250_000  # curves, density counts and samples, compressed
 
 def seconds(run: Run, out: Path) -> float:
     """Estimated wall time of a run on one thread, from its last timing here or the table above."""
-    base = out / run.preset / "runs" / run.dataset / run.label
+    base = out / run.folder / "runs" / run.dataset / run.label
     budget = run.budget
     for path in sorted(base.glob("seed*/provenance.json")):
         record, settings = read_json(path), read_json(path.with_name("settings.json"))

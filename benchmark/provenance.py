@@ -75,7 +75,10 @@ def _normalised(tree: ast.Module) -> str:
 def commit() -> str:
     """The checked-out commit, marked ``-dirty`` when files differ; ``unknown`` outside git."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return "unknown"
     return done.stdout.strip() or "unknown"
 
 

@@ -30,10 +30,23 @@ class Results:
         return list(dict.fromkeys(rows["method"]))
 
     def curves(self, dataset: str, method: str, metric: str) -> pd.DataFrame:
-        """One metric of one method: columns seed, step, seconds, value."""
+        """One metric of one method during training: columns seed, step, seconds, value.
+
+        Without each run's last evaluation, which uses more samples (and follows the step at which
+        a diverged run broke), and only at steps that every seed reached.
+        """
         t = self.table
         chosen = (t["dataset"] == dataset) & (t["method"] == method) & (t["metric"] == metric)
-        return t.loc[chosen, ["seed", "step", "seconds", "value"]]
+        rows = t.loc[chosen, ["seed", "step", "seconds", "value"]]
+        rows = rows[rows["step"] < rows.groupby("seed")["step"].transform("max")]
+        reached = rows.groupby("step")["seed"].transform("nunique")
+        return rows[reached == t.loc[chosen, "seed"].nunique()]
+
+    def missed(self, dataset: str, method: str) -> int:
+        """How many runs of a method diverged or failed."""
+        t = self.table
+        runs = t[(t["dataset"] == dataset) & (t["method"] == method)].groupby("seed")["status"]
+        return int((runs.first() != "complete").sum())
 
     def samples(self, dataset: str, method: str) -> dict[str, np.ndarray] | None:
         """``samples.npz`` of the lowest seed that has one, with that seed; None where there is

@@ -42,7 +42,7 @@ def train(runs: Sequence[Run], how: Execution) -> list[Event]:
 
 
 class _Progress:
-    """One bar for the whole job, in estimated seconds of work; a line per run where it is quiet."""
+    """One bar for the whole job, in estimated seconds of work; no bar where nobody watches."""
 
     def __init__(self, runs: Sequence[Run], how: Execution) -> None:
         self.cost = {_name(run): plan.seconds(run, how.out) for run in runs}

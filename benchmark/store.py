@@ -64,7 +64,7 @@ class RunFolder:
     """One run's folder."""
 
     def __init__(self, out: Path, run: Run, code: str) -> None:
-        self.path = out / run.preset / "runs" / run.dataset / run.label / f"seed{run.seed}"
+        self.path = out / run.folder / "runs" / run.dataset / run.label / f"seed{run.seed}"
         self.run = run
         self.code = code
         self.fingerprint = run.fingerprint(code)

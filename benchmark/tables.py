@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from benchmark.config import DATASET_NAMES
 from benchmark.provenance import ROOT
 from benchmark.store import read_json, run_folders, write_text
 from methods import REGISTRY
-from metrics import METRICS
+from metrics import HEADLINES, METRICS
 from metrics.intervals import t_interval
 
 REFERENCE = ROOT / "results" / "reference.csv"  # published numbers, by source
@@ -28,7 +30,7 @@ def ordered(methods: Iterable[str]) -> list[str]:
 def collect(out: Path, preset: str) -> pd.DataFrame:
     """All rows of all runs of a preset: FIRST_COLUMNS, then seconds of training and provenance."""
     frames = []
-    for folder in run_folders(out, preset):
+    for folder in comparable(run_folders(out, preset)):
         record = read_json(folder / "provenance.json")
         path = folder / "metrics.csv"
         frame = pd.read_csv(path) if path.is_file() else pd.DataFrame(_failed_row())
@@ -42,6 +44,32 @@ def collect(out: Path, preset: str) -> pd.DataFrame:
     table = pd.concat(frames, ignore_index=True)
     rest = [c for c in table.columns if c not in FIRST_COLUMNS]
     return table[FIRST_COLUMNS + rest]
+
+
+def comparable(folders: list[Path]) -> list[Path]:
+    """Runs that may be averaged: of each method on a dataset, those of one version.
+
+    Settings or code may have changed since some seeds were trained; the version with the most seeds
+    counts, the latest of equals, and what is left out is named on standard error.
+    """
+    groups: dict[Path, dict[str, list[Path]]] = {}
+    for folder in folders:
+        settings = read_json(folder / "settings.json")
+        version = {k: v for k, v in settings.items() if k not in ("seed", "fingerprint")}
+        versions = groups.setdefault(folder.parent, {})
+        versions.setdefault(json.dumps(version, sort_keys=True), []).append(folder)
+    kept = []
+    for parent, versions in groups.items():
+        best = max(versions.values(), key=lambda v: (len(v), _latest(v)))
+        kept += best
+        for folder in (f for v in versions.values() if v is not best for f in v):
+            name = f"{parent.parent.name}/{parent.name}/{folder.name}"
+            print(f"left out of the tables: {name}, of another version", file=sys.stderr)
+    return kept
+
+
+def _latest(folders: list[Path]) -> str:
+    return max(read_json(f / "provenance.json").get("started", "") for f in folders)
 
 
 def _failed_row() -> dict[str, list]:
@@ -105,7 +133,7 @@ def markdown(summary: pd.DataFrame, scale: str) -> str:
     """The summary as Markdown, a table per dataset, the paper's numbers beside ours."""
     reference = pd.read_csv(REFERENCE).query("comparable == 'yes'")
     published = reference.set_index(["dataset", "method", "metric"])["value"]
-    head = ["method", *(m.label for m in METRICS.values()), "seeds", "updates", "s/run"]
+    head = ["method", *(m.label for m in HEADLINES.values()), "seeds", "updates", "s/run"]
     lines = [
         f"Scale: {scale}. Mean [95 % interval over seeds]; (paper: ...) where it has a number."
     ]
@@ -113,7 +141,7 @@ def markdown(summary: pd.DataFrame, scale: str) -> str:
         lines += ["", f"**{dataset}**", "", _pipe(head), _pipe(["---"] * len(head))]
         for method, rows in part.groupby("method", sort=False):
             by, cells = rows.set_index("metric"), []
-            for name, metric in METRICS.items():
+            for name, metric in HEADLINES.items():
                 theirs = published.get((dataset, method, name))
                 extra = "" if theirs is None else f" (paper: {theirs:g})"
                 cells.append(_cell(by.loc[name], metric.digits) + extra)
@@ -143,11 +171,11 @@ def render(summary: pd.DataFrame, scale: str) -> str:
         return "no finished runs"
     blocks = []
     for dataset, part in summary.groupby("dataset", sort=False):
-        lines = [f"{dataset}: {scale}", _row("method", *(m.label for m in METRICS.values()))]
+        lines = [f"{dataset}: {scale}", _row("method", *(m.label for m in HEADLINES.values()))]
         lines[-1] += "  seeds    updates  s/run"
         for method, rows in part.groupby("method", sort=False):
             by = rows.set_index("metric")
-            cells = [_cell(by.loc[name], METRICS[name].digits) for name in METRICS]
+            cells = [_cell(by.loc[name], metric.digits) for name, metric in HEADLINES.items()]
             first = rows.iloc[0]
             tail = f"  {_seeds(first):>5}  {first.steps:>9,}  {first.seconds:>5.0f}"
             lines.append(_row(method, *cells) + tail)

@@ -31,7 +31,6 @@ class Spec(NamedTuple):
     """All that a method knows of its data.
 
     x_shape: shape of one data point. z_dim: dimension Z of the generator's noise. batch: B.
-    nets: the network family (``methods/nets.py``).
     push: the data distribution as a map from standard normals (N, Z) to points (N, *x_shape);
         only the oracle reference may call it.
     jit: wraps a pure function of tensors that is worth compiling; the identity by default.
@@ -40,7 +39,6 @@ class Spec(NamedTuple):
     x_shape: tuple[int, ...]
     z_dim: int
     batch: int
-    nets: str = "toy"
     push: Callable[[Tensor], Tensor] | None = None
     jit: Callable[[Callable], Callable] = lambda fn: fn
 

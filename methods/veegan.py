@@ -10,8 +10,10 @@ deterministic (their Algorithm 1):
 The squared distance is summed over the latent dimensions, weight 1 (authors' notebook and a port
 of their 2D script); a per-dimension mean would be Z = 256 times weaker.
 
-Departures: F has no adversarial term (Algorithm 1; the authors' Julia notebook has one); networks
-and step sizes of the other methods here, F as G's mirror with G's step size.
+Departures: F has no adversarial term (Algorithm 1; the authors' Julia notebook has one). D moves
+first, then G and F against the new D on fresh noise, like every alternating method here; the
+sources at hand do not settle whether their three players move at once. Networks and step sizes of
+the other methods here, F as G's mirror with G's step size.
 """
 
 from __future__ import annotations

@@ -10,19 +10,24 @@ from metrics.mixture import mixture_metrics
 
 class Metric(NamedTuple):
     """How a number is shown. label: for axes and tables. higher_is_better. miss: the value that a
-    diverged run counts as in tables. digits: after the point.
+    diverged run counts as in tables. digits: after the point. headline: whether it has a column of
+    its own in printed tables; summary.csv holds all.
     """
 
     label: str
     higher_is_better: bool
     miss: float
     digits: int
+    headline: bool = True
 
 
 METRICS = {
     "modes_covered": Metric("modes covered", True, 0.0, 1),
     "high_quality_pct": Metric("high quality (%)", True, 0.0, 1),
     "intra_mode_kl": Metric("intra-mode KL (nats)", False, math.inf, 2),
+    "intra_mode_kl_reverse": Metric("reverse intra-mode KL (nats)", False, math.inf, 2, False),
+    "modes_in_kl": Metric("modes in KL", True, 0.0, 1, False),
 }
+HEADLINES = {name: metric for name, metric in METRICS.items() if metric.headline}
 
-__all__ = ["METRICS", "Metric", "mixture_metrics"]
+__all__ = ["HEADLINES", "METRICS", "Metric", "mixture_metrics"]

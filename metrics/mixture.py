@@ -36,6 +36,7 @@ def mixture_metrics(samples, centers, std: float) -> dict[str, float]:
     Raises ValueError on other shapes, no samples, or a std that is not positive.
     """
     samples = torch.as_tensor(samples)
+    samples = samples if samples.is_floating_point() else samples.double()
     centers = torch.as_tensor(centers, dtype=samples.dtype, device=samples.device)
     if samples.ndim != 2 or samples.shape[1] != 2 or len(samples) == 0:
         raise ValueError(f"samples must have shape (N, 2) with N > 0, got {tuple(samples.shape)}")

@@ -35,7 +35,7 @@ def ring() -> Dataset:
 def build(name: str, **changes) -> tuple[Method, Spec]:
     """A registered method on the ring with a small batch and short inner loops."""
     dataset = DATASETS["ring"]()
-    spec = Spec(dataset.x_shape, 40, 8, dataset.nets, dataset.push)
+    spec = Spec(dataset.x_shape, 40, 8, dataset.push)
     module = importlib.import_module(REGISTRY[name])
     cfg = config_class(module)(**SMALL.get(name, {}) | changes)
     return module.build(spec, cfg), spec

@@ -14,6 +14,14 @@ from benchmark.__main__ import main, parse_seeds
 from benchmark.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def results(out: Path) -> Path:
+    """The one results folder under ``out``; changed budgets are part of its name."""
+    (folder,) = out.glob("smoke*")
+    return folder
+
+
 TINY = [
     "--preset", "smoke", "--seeds", "0,1", "--jobs", "1",
     "--set", "ring.iterations=4", "--set", "ring.final_samples=2000",
@@ -39,11 +47,23 @@ BAD = {
     "--set lbtt.K=3": "did you mean 'lbt'",
     "--set lbt.K=!!python/object:os.system": "cannot read the value",
     "--plugin nowhere.py": "--plugin nowhere.py: no such file",
+    "--plugin README.md": "must be a Python file",
+    "--plugin methods/gan.py": "'gan' is taken; rename the file",
+    "--methods ,": "names nothing",
+    "--methods gan --set lbt.NOPE=3": "unknown setting 'NOPE'",
+    "--methods gan --set grid.batch=x": "grid in preset quick: batch:",
+    "--set ring.z_dim=2": "greater than or equal to 3",
+    "--seeds ²": "--seeds ²: expected",
+    "--seeds 0-2000000": "more than 1000 seeds",
+    "--bogus": "unrecognized arguments: --bogus",
+    "--jobs abc": "invalid int value: 'abc'",
+    "--report": "no runs under",
 }
 
 
 @pytest.mark.parametrize("arguments", BAD)
-def test_bad_input_gets_one_line_and_exit_code_2(arguments, capsys, tmp_path):
+def test_bad_input_gets_one_line_and_exit_code_2(arguments, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
     assert main([*arguments.split(), "--out", str(tmp_path), "--plan"]) == 2
     output = capsys.readouterr()
     assert output.out == "" and output.err.count("\n") == 1
@@ -64,35 +84,54 @@ def test_answers_within_a_second(flag):
 def test_trains_and_writes_tidy_results(tmp_path, capsys):
     command = ["--methods", "gan,oracle", "--dataset", "ring", *TINY, "--out", str(tmp_path)]
     assert main(command) == 0
-    table = pd.read_csv(tmp_path / "smoke" / "metrics.csv")
+    table = pd.read_csv(results(tmp_path) / "metrics.csv")
     first = ["dataset", "method", "seed", "step", "metric", "value", "status"]
     assert list(table.columns[:7]) == first
     assert set(table["seed"]) == {0, 1} and set(table["status"]) == {"complete"}
     assert set(table.loc[table["method"] == "gan", "step"]) == {0, 1, 2, 3, 4}
-    summary = pd.read_csv(tmp_path / "smoke" / "summary.csv")
+    summary = pd.read_csv(results(tmp_path) / "summary.csv")
     row = summary.query("method == 'oracle' and metric == 'high_quality_pct'").iloc[0]
     assert row["n"] == 2 and abs(row["mean"] - 98.9) < 1
     assert "oracle" in capsys.readouterr().out
 
 
-def test_finished_runs_are_reused_and_changed_ones_are_kept_aside(tmp_path):
+def test_finished_runs_are_reused_and_forced_ones_keep_the_old_aside(tmp_path):
     command = ["--methods", "gan", *TINY, "--seeds", "0", "--out", str(tmp_path)]
-    record = tmp_path / "smoke" / "runs" / "ring" / "gan" / "seed0" / "provenance.json"
     assert main(command) == 0
+    record = results(tmp_path) / "runs" / "ring" / "gan" / "seed0" / "provenance.json"
     first = record.stat().st_mtime_ns
     assert main(command) == 0
     assert record.stat().st_mtime_ns == first
-    assert main([*command, "--set", "ring.batch=9"]) == 0
+    assert main([*command, "--force"]) == 0
     assert record.stat().st_mtime_ns != first
     folders = sorted(p.name for p in record.parent.parent.iterdir())
     assert len(folders) == 2 and folders[0] == "seed0" and folders[1].startswith("seed0.")
+
+
+def test_a_changed_budget_gets_results_of_its_own(tmp_path, capsys):
+    command = ["--methods", "gan", *TINY, "--seeds", "0", "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert main([*command, "--set", "ring.batch=9"]) == 0
+    folders = sorted(p.name for p in tmp_path.iterdir())
+    assert len(folders) == 2 and "ring.batch=9" in folders[1]
+    assert "changed: " in capsys.readouterr().out
+
+
+def test_runs_of_different_versions_are_not_averaged(tmp_path, capsys):
+    command = ["--methods", "gan", *TINY, "--seeds", "0-2", "--out", str(tmp_path)]
+    assert main(command) == 0
+    settings = results(tmp_path) / "runs" / "ring" / "gan" / "seed1" / "settings.json"
+    settings.write_text(settings.read_text().replace('"code": "', '"code": "other'))
+    assert main([*command, "--report"]) == 0
+    assert set(pd.read_csv(results(tmp_path) / "metrics.csv")["seed"]) == {0, 2}
+    assert "ring/gan/seed1, of another version" in capsys.readouterr().err
 
 
 def test_a_method_setting_makes_a_variant_of_its_own(tmp_path):
     command = ["--methods", "pacgan", *TINY, "--seeds", "0", "--out", str(tmp_path)]
     assert main(command) == 0
     assert main([*command, "--set", "pacgan.m=3"]) == 0
-    summary = pd.read_csv(tmp_path / "smoke" / "summary.csv")
+    summary = pd.read_csv(results(tmp_path) / "summary.csv")
     assert set(summary["method"]) == {"pacgan", "pacgan[m=3]"}
 
 
@@ -101,7 +140,7 @@ def test_results_do_not_depend_on_jobs(tmp_path):
     base = ["--methods", "gan,lsgan", *TINY]
     assert main([*base, "--out", str(tmp_path / "one")]) == 0
     assert main([*base, "--jobs", "2", "--seeds", "1,0", "--out", str(tmp_path / "two")]) == 0
-    one, two = (pd.read_csv(tmp_path / n / "smoke" / "metrics.csv") for n in ("one", "two"))
+    one, two = (pd.read_csv(results(tmp_path / n) / "metrics.csv") for n in ("one", "two"))
     columns = ["dataset", "method", "seed", "step", "metric", "value", "status"]
     pd.testing.assert_frame_equal(one[columns], two[columns])
 
@@ -136,16 +175,36 @@ def plugin(tmp_path):
     return ["--plugin", str(path), "--methods", "teleport", "--out", str(tmp_path / "out"), *TINY]
 
 
+@pytest.mark.parametrize(
+    "source, message",
+    [
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("raise SystemExit(3)", "SystemExit: 3"),
+        ("raise ValueError('one\\ntwo')", "ValueError: one"),
+        ("x = 1", "no function build(spec, cfg) in it"),
+        ("def build(spec, cfg): ...", "annotate build's cfg"),
+        ("def build(spec, cfg: 'Missing'): ...", "name 'Missing' is not defined"),
+    ],
+)
+def test_broken_plugin_gets_one_line(source, message, tmp_path, capsys):
+    path = tmp_path / "broken.py"
+    path.write_text(source)
+    command = ["--plugin", str(path), "--methods", "broken", "--out", str(tmp_path / "out")]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and message in error
+
+
 def test_plugin_runs_like_any_method(plugin, tmp_path):
     assert main(plugin) == 0
-    assert "teleport" in (tmp_path / "out" / "smoke" / "summary.csv").read_text()
+    assert "teleport" in (results(tmp_path / "out") / "summary.csv").read_text()
 
 
 def test_diverged_run_keeps_its_curves_and_counts_as_a_miss(plugin, tmp_path, capsys):
     assert main([*plugin, "--set", "teleport.mode=nan"]) == 0
-    table = pd.read_csv(tmp_path / "out" / "smoke" / "metrics.csv")
+    table = pd.read_csv(results(tmp_path / "out") / "metrics.csv")
     assert set(table["status"]) == {"diverged"} and 0 in set(table["step"])
-    summary = pd.read_csv(tmp_path / "out" / "smoke" / "summary.csv").set_index("metric")
+    summary = pd.read_csv(results(tmp_path / "out") / "summary.csv").set_index("metric")
     assert summary.loc["modes_covered", "mean"] == 0
     assert summary.loc["intra_mode_kl", "mean"] == float("inf")
     assert (summary["missed"] == 2).all()
@@ -156,7 +215,7 @@ def test_diverged_run_keeps_its_curves_and_counts_as_a_miss(plugin, tmp_path, ca
 def test_failing_method_does_not_stop_the_others(plugin, tmp_path, capsys, mode, jobs, reason):
     command = [*plugin, "--methods", "teleport,oracle", "--jobs", jobs]
     assert main([*command, "--set", f"teleport.mode={mode}"]) == 1
-    summary = pd.read_csv(tmp_path / "out" / "smoke" / "summary.csv")
+    summary = pd.read_csv(results(tmp_path / "out") / "summary.csv")
     missed = summary.groupby("method")["missed"].first()
     assert missed["oracle"] == 0 and missed[f"teleport[mode={mode}]"] == 2
     assert reason in capsys.readouterr().err
@@ -168,11 +227,11 @@ def test_reproduce_draws_and_report_redraws_the_same_bytes(tmp_path):
     command = ["--preset", "smoke", "--seeds", "0", *sizes, "--out", str(tmp_path), "--jobs", "1"]
     command += ["--set", "lbt.M=1", "--set", "lbt_gan.M=1", "--reproduce", "fig2,fig3"]
     assert main(command) == 0
-    folder = tmp_path / "smoke"
+    folder = results(tmp_path)
     paths = sorted(folder.glob("figures/*")) + sorted(folder.glob("*.csv"))
     assert {p.name for p in paths} >= {"fig2.png", "fig2.svg", "fig3.png", "fig3_seconds.svg"}
     before = {p: p.read_bytes() for p in paths}
-    assert main(["--report", "--preset", "smoke", "--out", str(tmp_path)]) == 0
+    assert main([*command, "--report"]) == 0
     assert all(p.read_bytes() == content for p, content in before.items())
 
 

@@ -8,8 +8,13 @@ import pytest
 import torch
 from conftest import build
 
+from benchmark.config import DATASET_NAMES
 from benchmark.datasets import DATASETS
 from benchmark.noise import BLOCK, Feed, draw
+
+
+def test_the_names_known_without_torch_are_the_datasets():
+    assert tuple(DATASETS) == DATASET_NAMES
 
 
 def test_ring_geometry(ring):

@@ -61,9 +61,7 @@ def test_compiled_equals_eager_and_call_two_does_not_recompile(name):
 
     cfg = config_class(module)(**SMALL.get(name, {}))
     jit = Jit()
-    compiled = module.build(
-        Spec(dataset.x_shape, spec.z_dim, spec.batch, spec.nets, dataset.push, jit), cfg
-    )
+    compiled = module.build(Spec(dataset.x_shape, spec.z_dim, spec.batch, dataset.push, jit), cfg)
     state, inputs = eager.init(0), batch(eager, spec)
     expected, _ = eager.step(state, inputs)
     first, _ = compiled.step(state, inputs)

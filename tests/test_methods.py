@@ -13,7 +13,7 @@ PARAMETERS = {"theta": 49_666, "psi": 17_025, "phi": 25_152 + 20_994}
 
 
 def paper_spec(ring) -> Spec:
-    return Spec((2,), 256, 8, "toy", ring.push)
+    return Spec((2,), 256, 8, ring.push)
 
 
 def test_parameter_counts_of_the_2d_networks(ring):
@@ -70,6 +70,45 @@ def test_pacgan_judges_independent_pairs():
     logits = [discriminator.apply(state["psi"], t) for t in (real, fake)]
     expected = F.softplus(-logits[0]).mean() + F.softplus(logits[1]).mean()
     torch.testing.assert_close(logs["loss_psi"], expected)
+
+
+def test_veegan_losses_by_hand():
+    """Label 1 is the generated pair for D; G gets the raw logit with a plus sign."""
+    method, spec = build("veegan", eta_psi=1e-12, reconstruction=0.0)  # D stays where it starts
+    state, inputs = method.init(0), batch(method, spec)
+    _, logs = method.step(state, inputs)
+    generator, judge = nets.generator(spec), nets.discriminator(spec, extra=spec.z_dim)
+    reconstructor = nets.encoder(spec, spec.z_dim)
+
+    def logit(x, z):
+        return judge.apply(state["psi"], torch.cat([x, z], 1))
+
+    generated = logit(generator.apply(state["theta"], inputs["z_psi"]), inputs["z_psi"])
+    real = logit(inputs["x"], reconstructor.apply(state["xi"], inputs["x"]))
+    loss_psi = F.softplus(-generated).mean() + F.softplus(real).mean()
+    torch.testing.assert_close(logs["loss_psi"], loss_psi)
+    loss_theta = logit(generator.apply(state["theta"], inputs["z"]), inputs["z"]).mean()
+    torch.testing.assert_close(logs["loss_theta"], loss_theta)
+
+
+def test_lbt_step_sizes_of_kept_and_unrolled_updates():
+    """phi makes M steps of eta_phi_inner; the outer loss is taken K steps of eta_phi further."""
+    method, spec = build("lbt", M=1, K=1, eta_phi=1e-3, eta_phi_inner=1e-2)
+    state, inputs = method.init(0), batch(method, spec)
+    after, logs = method.step(state, inputs)
+    estimator = estimators.vae(spec, 32, 1e-3)
+    generate = nets.generator(spec).apply
+    phi, m, v = state["phi"], 0.0, 0.0
+    for t, (name, eta) in enumerate([("inner", 1e-2), ("unroll", 1e-3)], start=1):
+        x, eps = generate(state["theta"], inputs[f"z_{name}"]), inputs[f"eps_{name}"][0]
+        g = -torch.func.grad(lambda p, x=x, e=eps: estimator.log_prob(p, x, e).mean())(phi)
+        m, v = 0.5 * m + 0.5 * g, 0.999 * v + 0.001 * g**2
+        phi = phi - eta * (1 - 0.999**t) ** 0.5 / (1 - 0.5**t) * m / (v + 1e-8).sqrt()
+        if name == "inner":
+            torch.testing.assert_close(after["phi"], phi)
+    loss = -estimator.log_prob(phi, inputs["x"], inputs["eps_x"]).mean()
+    # A loss near 1000 divided by the variance 1e-3: rounding of positions is magnified.
+    torch.testing.assert_close(logs["loss_theta"], loss, rtol=1e-4, atol=0)
 
 
 def test_veegan_reconstruction_is_summed_over_the_latent():

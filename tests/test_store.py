@@ -47,9 +47,15 @@ def test_identity_follows_settings_and_code():
     assert other.label == "lbt[K=3]"
 
 
-def test_label_cannot_leave_its_folder():
-    job = Job("smoke", ("gan.eta_psi=../../x",), seeds=(0,))
-    assert "/" not in job.label("gan")
+def test_label_cannot_leave_its_folder(tmp_path):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text(
+        "from methods.base import MethodConfig\n"
+        "class C(MethodConfig):\n    path: str = ''\n"
+        "def build(spec, cfg: C): ...\n"
+    )
+    job = Job("smoke", ("mine.path=../../x",), (str(plugin),), seeds=(0,))
+    assert job.label("mine") == "mine[path=.._.._x]"
 
 
 def test_code_version_ignores_comments_and_other_methods():

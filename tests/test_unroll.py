@@ -87,7 +87,7 @@ CASES = {
 def double(name, **changes):
     """A method on the ring with its state and one batch, in float64."""
     dataset = DATASETS["ring"]()
-    spec = Spec((2,), 4, 8, "toy", dataset.push)
+    spec = Spec((2,), 4, 8, dataset.push)
     module = importlib.import_module(REGISTRY[name])
     method = module.build(spec, config_class(module)(**changes))
     trees = method.init(0), batch(method, spec)

@@ -51,12 +51,16 @@ def draw(results: Results, job: Job) -> list[Path]:
             layout="constrained",
         )
         for row, panel_row in zip(axes, panels, strict=True):
-            for axis in row:
+            for axis in row[len(panel_row) :]:
                 axis.set_axis_off()
             for axis, (dataset, method) in zip(row, panel_row, strict=False):
                 panel(axis, dataset, results.samples(dataset, method)["counts"])
-                axis.set_title(style.name(method), pad=2)
-        figure.supxlabel(job.preset.scale, fontsize=5.5)
+                missed = results.missed(dataset, method)
+                note = f" ({missed} missed)" if missed else ""
+                axis.set_title(style.name(method) + note, pad=2)
+            if panel_row:
+                row[0].set_ylabel(panel_row[0][0])
+        figure.supxlabel(job.scale, fontsize=6)
         paths = style.save(figure, results.figures / "fig2")
         plt.close(figure)
     return paths
@@ -80,6 +84,5 @@ def panel(axis, dataset: str, counts: np.ndarray) -> None:
     )
     view = VIEW[dataset]
     axis.set(xlim=(-view, view), ylim=(-view, view), xticks=[], yticks=[])
-    axis.set_axis_on()
     for spine in axis.spines.values():
         spine.set(visible=True, linewidth=0.4, color="0.6")

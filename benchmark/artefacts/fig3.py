@@ -1,7 +1,8 @@
 """Figure 3: the three metrics during training, ring above, grid below.
 
 Against generator updates (fig3) and against seconds of training (fig3_seconds). Line: mean over
-seeds; band: their range. A diverged run's curve ends where it diverged.
+seeds; band: their range. Every point uses the same number of samples; the final measurement, with
+more, is in the tables. A curve ends where the first of its runs diverged.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def draw(results: Results, job: Job) -> list[Path]:
 
 def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
     datasets = [d for d in DATASETS if results.methods(d)]
+    looks = style.looks(m for d in datasets for m in results.methods(d))
     with plt.rc_context(style.RC):
         figure, axes = plt.subplots(
             len(datasets),
@@ -48,38 +50,39 @@ def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
                 for method in reversed(ordered(results.methods(dataset))):
                     curves = results.curves(dataset, method, metric)
                     if not curves.empty:
-                        handles[method] = _line(axis, method, curves, x)
+                        handles[method] = _line(axis, method, curves, x, looks[method])
                 _dress(axis, dataset, metric, x)
         order = ordered(handles)
         figure.legend(
             [handles[m] for m in order], [style.name(m) for m in order],
             loc="outside lower center", ncols=5, frameon=False,
         )  # fmt: skip
-        figure.suptitle(job.preset.scale, fontsize=5.5)
+        figure.suptitle(job.scale, fontsize=6)
         paths = style.save(figure, results.figures / stem)
         plt.close(figure)
     return paths
 
 
-def _line(axis, method: str, curves: pd.DataFrame, x: str):
+def _line(axis, method: str, curves: pd.DataFrame, x: str, look: dict):
     by_step = curves.groupby("step")
     # Seeds differ a little in speed; their mean time at a step is where the point belongs.
     position = by_step["seconds"].mean() if x == "seconds" else by_step["step"].first()
     value = by_step["value"]
-    colour = style.colour(method)
     if method == "oracle":
-        return axis.axhline(value.mean().iloc[-1], color=colour, lw=0.8, ls=(0, (4, 2)), zorder=1)
+        return axis.axhline(
+            value.mean().iloc[-1], color=look["color"], lw=0.8, ls=(0, (4, 2)), zorder=1
+        )
     ours = method.startswith("lbt")
-    axis.fill_between(position, value.min(), value.max(), color=colour, alpha=0.15, lw=0)
+    axis.fill_between(position, value.min(), value.max(), color=look["color"], alpha=0.15, lw=0)
     (line,) = axis.plot(
-        position, value.mean(), color=colour, lw=1.6 if ours else 1.0, zorder=3 if ours else 2
+        position, value.mean(), **look, lw=1.6 if ours else 1.0, zorder=3 if ours else 2
     )
     return line
 
 
 def _dress(axis, dataset: str, metric: str, x: str) -> None:
     axis.set_title(f"{dataset}: {METRICS[metric].label}")
-    axis.set_xlabel("generator updates" if x == "step" else "seconds of training, one thread")
+    axis.set_xlabel("generator updates" if x == "step" else "seconds of training")
     axis.set_xlim(left=0)
     axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     if metric == "intra_mode_kl":

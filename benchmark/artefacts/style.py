@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
@@ -36,7 +37,8 @@ NAMES = {
     "vae": "VAE on data",
     "oracle": "Data",
 }
-SPARE = ("#AA4499", "#EE7733", "#0077BB", "#009988")  # for methods without a colour of their own
+SPARE = ("#AA4499", "#EE7733", "#0077BB", "#009988")  # plugins, in alphabetical order
+DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))  # a method, then its variants
 RC = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -47,20 +49,36 @@ RC = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "svg.hashsalt": "lbt-bench",
-    "savefig.dpi": 300,
+    "savefig.dpi": 200,
 }
 PAGE_WIDTH = 7.0  # inches: two columns of a conference paper
 
 
 def name(label: str) -> str:
     """A method's name in print; a variant keeps its brackets."""
-    key, bracket, rest = label.partition("[")
-    return NAMES.get(key, key) + bracket + rest
+    method = key(label)
+    return NAMES.get(method, method) + label.removeprefix(method)
 
 
-def colour(label: str) -> str:
-    """A method's colour, the same in every figure."""
-    return COLOURS.get(label, SPARE[sum(map(ord, label)) % len(SPARE)])
+def looks(labels: Iterable[str]) -> dict[str, dict]:
+    """Colour and dashes of every label of a figure, as keywords for ``plot``.
+
+    A method has the same colour in every figure; its variants share it and differ in dashes.
+    """
+    labels = sorted(set(labels))
+    plugins = sorted({key(m) for m in labels} - set(COLOURS))
+    colours = COLOURS | {p: SPARE[i % len(SPARE)] for i, p in enumerate(plugins)}
+    found = {}
+    for label in labels:
+        family = [m for m in labels if key(m) == key(label) and m != key(label)]
+        place = 1 + family.index(label) if label in family else 0
+        found[label] = {"color": colours[key(label)], "ls": DASHES[place % len(DASHES)]}
+    return found
+
+
+def key(label: str) -> str:
+    """The method of a label: ``lbt`` of ``lbt[K=3]``."""
+    return label.partition("[")[0]
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

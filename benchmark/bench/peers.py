@@ -183,8 +183,8 @@ def torchopt(case: cases.Case) -> tuple[Stepper, list]:
     return Stepper(step, None, lambda _: _flat(generator, vae)), batches
 
 
-def jax(case: cases.Case, seeds: int = 1) -> tuple[Stepper, list]:
-    """JAX with optax: the whole iteration jitted, both loops lax.scan; vmapped over seeds."""
+def jax(case: cases.Case) -> tuple[Stepper, list]:
+    """JAX with optax: the whole iteration jitted, both loops lax.scan."""
     import jax
     import jax.numpy as jnp
     import optax
@@ -253,9 +253,6 @@ def jax(case: cases.Case, seeds: int = 1) -> tuple[Stepper, list]:
     theta, phi = split(state["theta"].numpy(), "g"), split(state["phi"].numpy(), "ed")
     full = (theta, phi, adam.init(theta), scale.init(phi))
     arrays = [{k: jnp.asarray(v.numpy()) for k, v in b.items()} for b in batches]
-    if seeds > 1:
-        stack = lambda tree: jax.tree.map(lambda t: jnp.stack([t] * seeds), tree)  # noqa: E731
-        full, arrays, step = stack(full), [stack(b) for b in arrays], jax.vmap(step)
     jitted = jax.jit(step)
 
     def params(s):
