@@ -137,7 +137,9 @@ def main() -> int:
                 flush=True,
             )
     machine = provenance.machine("cpu")
-    label = re.sub(r"\W+", "-", f"{machine['hardware']}-{machine['cores']}-cores").strip("-")
+    label = re.sub(
+        r"\W+", "-", f"{machine['hardware']}-{machine['cores']}-cores-{arguments.threads}-threads"
+    ).strip("-")
     path = arguments.out / f"{label.lower()}.csv"
     record = {"commit": provenance.commit(), "torch": machine["torch"]}
     buffer = io.StringIO()
