@@ -68,6 +68,7 @@ class _Training:
         self.train_seconds = 0.0  # evaluation, checkpoints and compilation excluded
         self.compile_seconds = 0.0
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
+        self.commit = provenance.commit()  # of the code that runs, not of the day it ends
         self.state: State = to_device(self.method.init(run.seed), device)
 
     def execute(self) -> str:
@@ -164,7 +165,7 @@ class _Training:
         self.folder.write_provenance(
             provenance.machine(self.device)
             | {
-                "commit": provenance.commit(),
+                "commit": self.commit,
                 "started": self.started,
                 "status": status,
                 "steps": self.step,
