@@ -235,6 +235,14 @@ def test_reproduce_draws_and_report_redraws_the_same_bytes(tmp_path):
     assert all(p.read_bytes() == content for p, content in before.items())
 
 
+def test_a_preset_without_the_grid_still_draws(tmp_path, capsys):
+    sizes = ["ring.iterations=2", "ring.batch=8", "ring.final_samples=2000"]
+    command = ["--preset", "ring", "--seeds", "0", *(f"--set={s}" for s in sizes), "--jobs", "1"]
+    command += ["--methods", "gan,oracle", "--reproduce", "fig2,fig3", "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert len(list(tmp_path.glob("*/figures/*.png"))) == 3
+
+
 def test_plan_starts_nothing(tmp_path, capsys):
     assert main(["--plan", "--reproduce", "fig2", "--out", str(tmp_path)]) == 0
     assert "runs to do, 0 finished" in capsys.readouterr().out

@@ -25,8 +25,9 @@ COLUMNS = 5
 
 
 def needs(job: Job) -> list[tuple[str, str]]:
-    """Every method on both datasets."""
-    return [(dataset, method) for dataset in BANDWIDTH for method in job.modules]
+    """Every method on both datasets, as far as the preset has them."""
+    datasets = [d for d in BANDWIDTH if d in job.preset.datasets]
+    return [(dataset, method) for dataset in datasets for method in job.modules]
 
 
 def draw(results: Results, job: Job) -> list[Path]:

@@ -24,8 +24,9 @@ SHOWN = ("modes_covered", "intra_mode_kl", "high_quality_pct")  # the paper's or
 
 
 def needs(job: Job) -> list[tuple[str, str]]:
-    """Every method on both datasets."""
-    return [(dataset, method) for dataset in DATASETS for method in job.modules]
+    """Every method on both datasets, as far as the preset has them."""
+    datasets = [d for d in DATASETS if d in job.preset.datasets]
+    return [(dataset, method) for dataset in datasets for method in job.modules]
 
 
 def draw(results: Results, job: Job) -> list[Path]:
