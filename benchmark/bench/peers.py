@@ -65,9 +65,18 @@ def _modules() -> tuple[torch.nn.Module, torch.nn.Module, torch.nn.Module]:
     )
 
 
-def _load(parameters, flat: Tensor) -> list[Tensor]:
-    shapes = [p.shape for p in parameters]
-    return [part.clone() for part in nets.unflatten(flat, shapes)]
+def _start(case: cases.Case):
+    """Generator, VAE (encoder, decoder) and G's optimiser as torch modules, in the case's state."""
+    torch.set_grad_enabled(True)
+    generator, encoder, decoder = _modules()
+    vae = torch.nn.ModuleList([encoder, decoder])
+    state, batches = cases.start(case)
+    for module, name in ((generator, "theta"), (vae, "phi")):
+        parameters = list(module.parameters())
+        values = nets.unflatten(state[name], [p.shape for p in parameters])
+        for p, value in zip(parameters, values, strict=True):
+            p.data.copy_(value)
+    return generator, vae, torch.optim.Adam(generator.parameters(), ETA_THETA, BETAS), batches
 
 
 def _negative_elbo(mu: Tensor, log_var: Tensor, mean: Tensor, x: Tensor) -> Tensor:
@@ -80,15 +89,8 @@ def eager(case: cases.Case) -> tuple[Stepper, list]:
     """Plain eager PyTorch: autograd through the unrolled graph, torch.optim for what is kept."""
     from torch.func import functional_call
 
-    torch.set_grad_enabled(True)
-    generator, encoder, decoder = _modules()
-    vae = torch.nn.ModuleList([encoder, decoder])
-    state, batches = cases.start(case)
-    for module, name in ((generator, "theta"), (vae, "phi")):
-        parameters = list(module.parameters())
-        for p, value in zip(parameters, _load(parameters, state[name]), strict=True):
-            p.data.copy_(value)
-    opt_theta = torch.optim.Adam(generator.parameters(), ETA_THETA, BETAS)
+    generator, vae, opt_theta, batches = _start(case)
+    encoder, decoder = vae
     opt_phi = torch.optim.Adam(vae.parameters(), ETA_INNER, BETAS, eps=1e-24)
     names = [n for n, _ in vae.named_parameters()]
 
@@ -141,15 +143,8 @@ def torchopt(case: cases.Case) -> tuple[Stepper, list]:
     """TorchOpt's MetaAdam: differentiable in-place updates of modules, state restored after."""
     import torchopt
 
-    torch.set_grad_enabled(True)
-    generator, encoder, decoder = _modules()
-    vae = torch.nn.ModuleList([encoder, decoder])
-    state, batches = cases.start(case)
-    for module, name in ((generator, "theta"), (vae, "phi")):
-        parameters = list(module.parameters())
-        for p, value in zip(parameters, _load(parameters, state[name]), strict=True):
-            p.data.copy_(value)
-    opt_theta = torch.optim.Adam(generator.parameters(), ETA_THETA, BETAS)
+    generator, vae, opt_theta, batches = _start(case)
+    encoder, decoder = vae
     rate = {"now": ETA_INNER}  # its optimiser takes a schedule; ours is set by hand
     meta = torchopt.MetaAdam(
         vae, lr=lambda count: rate["now"], betas=BETAS, eps=0.0, eps_root=1e-24
