@@ -40,7 +40,7 @@ class Jit:
             return fn
         import torch
 
-        # The C++ wrapper saves the interpreter's share of a small graph: 12 % of an LBT iteration.
+        # The C++ wrapper saves the interpreter's share of a small graph, 12 % of an update.
         options = None if torch.cuda.is_available() else {"cpp_wrapper": True}
         compiled = torch.compile(fn, fullgraph=True, dynamic=False, options=options)
         proven = False

@@ -29,7 +29,7 @@ DENSITY_BINS = 600  # per axis, over DENSITY_EXTENT: half a grid std per bin
 DENSITY_EXTENT = 1.5  # data units; holds ring and grid with their tails
 
 
-def prepare(run: Run, jit: Callable, device: str = "cpu") -> tuple[Method, Spec, Dataset]:
+def prepare(run: Run, jit: Callable) -> tuple[Method, Spec, Dataset]:
     """The method built for its dataset."""
     dataset = DATASETS[run.dataset]()
     spec = Spec(dataset.x_shape, run.budget.z_dim, run.budget.batch, dataset.push, jit)
@@ -62,7 +62,7 @@ class _Training:
     def __init__(self, run, folder, device, jit, checkpoint_seconds, progress) -> None:
         self.run, self.folder, self.device, self.jit = run, folder, device, jit
         self.checkpoint_seconds, self.progress = checkpoint_seconds, progress
-        self.method, self.spec, self.dataset = prepare(run, jit, device)
+        self.method, self.spec, self.dataset = prepare(run, jit)
         self.step = 0
         self.rows: list[dict[str, Any]] = []
         self.train_seconds = 0.0  # evaluation, checkpoints and compilation excluded

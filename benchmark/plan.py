@@ -8,22 +8,24 @@ from pathlib import Path
 from benchmark.config import Run
 from benchmark.store import read_json
 
-# Milliseconds per iteration on the ring at B = 128, compiled, one thread of a two-core AMD EPYC
-# (family 26), both cores busy; scaled linearly in B. Only estimates rest on them.
+# Milliseconds per iteration on the ring at B = 128, compiled, one thread: medians over the seeds of
+# results/committed/quick (two-core AMD EPYC); scaled linearly in B. Only estimates rest on them.
 MS_PER_STEP = {
-    "gan": 1.2,
-    "lsgan": 1.2,
-    "unrolled_gan": 8.0,
-    "veegan": 2.4,
-    "pacgan": 1.8,
-    "ali": 2.8,
-    "vae": 0.5,
-    "oracle": 0.05,
+    "gan": 1.24,
+    "lsgan": 1.24,
+    "unrolled_gan": 6.96,
+    "veegan": 2.97,
+    "pacgan": 1.72,
+    "ali": 2.39,
+    "vae": 0.47,
+    "oracle": 0.0,
 }
-MS_PER_INNER, MS_PER_UNROLLED = 0.6, 1.8  # LBT: per kept and per unrolled estimator update
+# LBT, per kept and per unrolled estimator update: pieces of an iteration timed apart on an idle
+# machine (update 0.45, adjoint 1.0, the rest spread), which add up to 20 ms at M = 15, K = 5.
+MS_PER_INNER, MS_PER_UNROLLED = 0.64, 2.1
 MS_UNKNOWN = 5.0  # a plugin nobody has timed
-MS_PER_SAMPLE = 0.0025  # generating and measuring one sample
-BYTES_PER_RUN = 250_000  # curves, density counts and samples, compressed
+MS_PER_SAMPLE = 0.0031  # drawing, generating and measuring one sample, one thread
+BYTES_PER_RUN = 150_000  # mean over the runs of results/committed/quick
 
 
 def seconds(run: Run, out: Path) -> float:

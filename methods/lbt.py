@@ -9,7 +9,7 @@ One iteration: M estimator updates on generated samples, which are kept; K more,
 and thrown away; one generator update with the gradient of E_p[log p_E(x; phi^K)] through all K
 (``methods/unroll.py``). Letters as in the paper; log p_E is the VAE's lower bound.
 
-Departures, all towards the authors' code (REFERENCE_FACTS sections 1.1 and 2):
+Departures, towards the authors' code but for M (REFERENCE_FACTS sections 1.1 and 2):
 
 - Two estimator step sizes: the kept updates use three times the unrolled one. Algorithm 1 shows a
   single eta_phi.

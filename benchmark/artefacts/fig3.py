@@ -50,6 +50,8 @@ def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
             for axis, metric in zip(row, SHOWN, strict=True):
                 for method in reversed(ordered(results.methods(dataset))):
                     curves = results.curves(dataset, method, metric)
+                    if x == "seconds" and method != "oracle":  # no place for 0 on a log axis
+                        curves = curves[curves["seconds"] > 0]
                     if not curves.empty:
                         handles[method] = _line(axis, method, curves, x, looks[method])
                 _dress(axis, dataset, metric, x)
@@ -87,7 +89,7 @@ def _dress(axis, dataset: str, metric: str, x: str) -> None:
     if x == "step":
         axis.set_xlim(left=0)
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
-    else:  # methods differ in cost by a factor of 20
+    elif axis.collections:  # methods differ in cost by a factor of 20
         axis.set_xscale("log")
     if metric == "intra_mode_kl":
         axis.set_yscale("log")
