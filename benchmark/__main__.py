@@ -73,6 +73,11 @@ def parser() -> argparse.ArgumentParser:
     )
     how.add_argument("--jobs", type=int, metavar="N", help="worker processes (default: one a core)")
     how.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    how.add_argument(
+        "--stack-seeds", action=argparse.BooleanOptionalAction,
+        help="train the seeds of a method as one program (default: on a GPU only)",
+    )  # fmt: skip
+    how.add_argument("--tf32", action="store_true", help="coarser, faster matrix products on a GPU")
     how.add_argument("--no-compile", action="store_true", help="never compile")
     how.add_argument("--out", type=Path, default=ROOT / "results", help="where results go")
     how.add_argument("--force", action="store_true", help="train again what is finished")
@@ -115,6 +120,8 @@ def run(arguments: argparse.Namespace) -> int:
         jobs=jobs(arguments.jobs, device),
         device=device,
         compile=not arguments.no_compile,
+        stack=device == "cuda" if arguments.stack_seeds is None else arguments.stack_seeds,
+        tf32=arguments.tf32,
         checkpoint_seconds=job.preset.checkpoint_seconds,
         force=arguments.force,
     )

@@ -22,12 +22,18 @@ PROGRESS_SECONDS = 0.5  # between reports of one worker
 
 
 class Execution(NamedTuple):
-    """How runs are carried out. Only the device decides numbers: a GPU draws other noise."""
+    """How runs are carried out. Only the device decides numbers: a GPU draws other noise.
+
+    stack: train the seeds of one method on one dataset as one program. tf32: on a GPU, let matrix
+    products round their inputs to 10 bits.
+    """
 
     out: Path
     jobs: int
     device: str = "cpu"
     compile: bool = True
+    stack: bool = False
+    tf32: bool = False
     checkpoint_seconds: float = 60.0
     force: bool = False
 
@@ -47,12 +53,22 @@ class Interrupted(Exception):
 
 def launch(runs: Sequence[Run], how: Execution, report: Callable[[Event], None]) -> None:
     """Execute the runs, in order of the sequence as workers come free; report every event."""
-    if how.jobs == 1 or len(runs) <= 1:
+    units = stacks(runs) if how.stack else [[run] for run in runs]
+    if how.jobs == 1 or len(units) <= 1:
         with _Stopper() as stopper:
-            for run in runs:
-                report(_attempt(run, how, report, stopper))
+            for unit in units:
+                for event in _attempt(unit, how, report, stopper):
+                    report(event)
     else:
-        _Pool(runs, how, report).work()
+        _Pool(units, how, report).work()
+
+
+def stacks(runs: Sequence[Run]) -> list[list[Run]]:
+    """Runs that differ in their seed alone, together; in the order of their first ones."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.dataset, run.label), []).append(run)
+    return list(groups.values())
 
 
 class _Stopper:
@@ -80,8 +96,12 @@ class _Stopper:
             raise Interrupted
 
 
-def _attempt(run: Run, how: Execution, report: Callable[[Event], None], stopper: _Stopper) -> Event:
-    """One run in this process; any exception of the method becomes status ``failed``."""
+def _attempt(
+    unit: Sequence[Run], how: Execution, report: Callable[[Event], None], stopper: _Stopper
+) -> list[Event]:
+    """Runs trained together, in this process; any exception of the method becomes status
+    ``failed``. Returns their last events.
+    """
     import torch
 
     from benchmark import compile, provenance
@@ -89,7 +109,9 @@ def _attempt(run: Run, how: Execution, report: Callable[[Event], None], stopper:
     from benchmark.store import RunFolder
 
     torch.set_num_threads(1)  # two threads on shared cores wait for each other, spinning
-    folder = RunFolder(how.out, run, provenance.code_version(run.module))
+    torch.set_float32_matmul_precision("high" if how.tf32 else "highest")
+    code = provenance.code_version(unit[0].module)
+    folders = [RunFolder(how.out, run, code) for run in unit]
     last = time.monotonic()
 
     def progress(step: int) -> None:
@@ -97,35 +119,48 @@ def _attempt(run: Run, how: Execution, report: Callable[[Event], None], stopper:
         stopper.check()
         if time.monotonic() - last > PROGRESS_SECONDS:
             last = time.monotonic()
-            report(Event(run, step))
+            for run in unit:
+                report(Event(run, step))
 
     try:
-        folder.open(how.force)
-        jit = compile.Jit(how.compile and compile.pays(run.budget.iterations))
-        status = execute(
-            run,
-            folder,
+        for folder in folders:
+            folder.open(how.force)
+        pays = compile.pays(unit[0].budget.iterations)
+        statuses = execute(
+            unit,
+            folders,
             device=how.device,
-            jit=jit,
+            jit=compile.Jit(how.compile and pays, stacked=len(unit) > 1),
             checkpoint_seconds=how.checkpoint_seconds,
             progress=progress,
         )
     except Interrupted:
         raise
     except Exception as error:
-        return _failed(run, how, first_line(error))
-    return Event(run, run.budget.iterations, status)
+        return _failed(unit, how, first_line(error))
+    return [
+        Event(run, run.budget.iterations, status)
+        for run, status in zip(unit, statuses, strict=True)
+    ]
 
 
-def _failed(run: Run, how: Execution, reason: str) -> Event:
-    """Record a failure, so that it is a row in every table; what was saved stays."""
+def _failed(unit: Sequence[Run], how: Execution, reason: str) -> list[Event]:
+    """Record a failure of those not finished, so that it is a row in every table; what was saved
+    stays.
+    """
     from benchmark import provenance
     from benchmark.store import RunFolder
 
-    folder = RunFolder(how.out, run, provenance.code_version(run.module))
-    record = {"status": "failed", "reason": reason, "commit": provenance.commit()}
-    folder.write_provenance(record | {"device": how.device})
-    return Event(run, status="failed", reason=reason)
+    events = []
+    for run in unit:
+        folder = RunFolder(how.out, run, provenance.code_version(run.module))
+        if folder.finished():
+            events.append(Event(run, status=folder.status()))
+            continue
+        record = {"status": "failed", "reason": reason, "commit": provenance.commit()}
+        folder.write_provenance(record | {"device": how.device})
+        events.append(Event(run, status="failed", reason=reason))
+    return events
 
 
 def _worker(connection: Connection, how: Execution) -> None:
@@ -140,19 +175,20 @@ def _worker(connection: Connection, how: Execution) -> None:
 
     with _Stopper() as stopper:
         try:
-            while (run := connection.recv()) is not None:
-                connection.send(_attempt(run, how, tell, stopper))
+            while (unit := connection.recv()) is not None:
+                for event in _attempt(unit, how, tell, stopper):
+                    connection.send(event)
         except (Interrupted, EOFError, BrokenPipeError):
             pass
 
 
 class _Pool:
-    """Feeds workers, one run at a time each, and survives their death."""
+    """Feeds workers, one unit of runs at a time each, and survives their death."""
 
-    def __init__(self, runs: Sequence[Run], how: Execution, report: Callable) -> None:
-        self.todo = list(runs)[::-1]
+    def __init__(self, units: Sequence[list[Run]], how: Execution, report: Callable) -> None:
+        self.todo = list(units)[::-1]
         self.how, self.report = how, report
-        self.busy: dict[Connection, tuple[Any, Run]] = {}
+        self.busy: dict[Connection, tuple[Any, list[Run]]] = {}
 
     def work(self) -> None:
         with _Stopper() as stopper:
@@ -179,12 +215,12 @@ class _Pool:
             connection.send(None)
             self.busy.pop(connection, None)
             return
-        run = self.todo.pop()
-        self.busy[connection] = (process, run)
-        connection.send(run)
+        unit = self.todo.pop()
+        self.busy[connection] = (process, list(unit))
+        connection.send(unit)
 
     def _listen(self, connection: Connection) -> None:
-        process, run = self.busy[connection]
+        process, left = self.busy[connection]
         try:
             event = connection.recv()
         except (EOFError, ConnectionResetError):
@@ -193,13 +229,16 @@ class _Pool:
             if process.exitcode == 0:  # it was interrupted, and has saved its run
                 raise Interrupted from None
             reason = f"its process died with exit code {process.exitcode}"
-            self.report(_failed(run, self.how, reason))
+            for event in _failed(left, self.how, reason):
+                self.report(event)
             if self.todo:
                 self._start()
             return
         self.report(event)
         if event.status:
-            self._feed(connection, process)
+            left.remove(event.run)
+            if not left:
+                self._feed(connection, process)
 
     def _stop(self) -> None:
         for process, _ in self.busy.values():

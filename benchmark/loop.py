@@ -1,12 +1,13 @@
-"""The only training loop: step, log, evaluate, checkpoint.
+"""The only training loop: step, log, evaluate, checkpoint; one run, or the seeds of one stacked.
 
-A run that meets a NaN or an infinity stops with status ``diverged`` and keeps its curves.
+A run that meets a NaN or an infinity ends with status ``diverged`` and keeps its curves; those
+stacked with it go on. Seconds of a stacked run are those of the whole stack.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,9 +19,10 @@ from benchmark import provenance
 from benchmark.compile import Jit
 from benchmark.config import Run, config_class, load_module
 from benchmark.datasets import DATASETS, Dataset
+from benchmark.engine import Engine
 from benchmark.noise import Feed, draw
 from benchmark.store import RunFolder, replaced
-from methods.base import Method, Spec, State
+from methods.base import Logs, Method, Spec, State
 
 CHECK_EVERY = 100  # steps between looks at the losses, each of which waits for the device
 SAMPLE_CHUNK = 50_000  # points generated at once: 51 MB of noise at Z = 256
@@ -38,58 +40,101 @@ def prepare(run: Run, jit: Callable) -> tuple[Method, Spec, Dataset]:
 
 
 def execute(
-    run: Run,
-    folder: RunFolder,
+    runs: Sequence[Run],
+    folders: Sequence[RunFolder],
     *,
     device: str = "cpu",
     jit: Jit | None = None,
     checkpoint_seconds: float = 60.0,
     progress: Callable[[int], None] = lambda step: None,
-) -> str:
-    """Train one run to its end, continuing from its checkpoint if there is one.
+) -> list[str]:
+    """Train runs that differ in their seed alone, each from its checkpoint if it has one.
 
-    progress: called before every step with the number of steps done; what it raises ends the run
-        after saving its state. Returns the final status.
+    Several are stacked into one program (``benchmark.engine``), as far as they stand at the same
+    step. progress: called before every step with the number of steps done; what it raises ends the
+    runs after saving their states. Returns the final statuses.
     """
     jit = jit or Jit(enabled=False)
+    lanes = [_Lane(run, folder) for run, folder in zip(runs, folders, strict=True)]
     with torch.no_grad():
-        return _Training(run, folder, device, jit, checkpoint_seconds, progress).execute()
+        for lane in lanes:
+            lane.resume(device)
+        for step in sorted({lane.step for lane in lanes}):
+            together = [lane for lane in lanes if lane.step == step]
+            _Training(together, device, jit, checkpoint_seconds, progress).execute()
+    return [lane.status for lane in lanes]
+
+
+class _Lane:
+    """One run among those trained together: what is its own, besides its place in the stack.
+
+    status: empty while in training. state: only until training starts; then the engine has it.
+    """
+
+    def __init__(self, run: Run, folder: RunFolder) -> None:
+        self.run, self.folder = run, folder
+        self.step, self.status = 0, ""
+        self.state: State | None = None
+        self.rows: list[dict[str, Any]] = []
+        self.train_seconds = 0.0  # evaluation, checkpoints and compilation excluded
+        self.started = datetime.now(UTC).isoformat(timespec="seconds")
+
+    def resume(self, device: str) -> None:
+        saved = self.folder.load_checkpoint()
+        if saved is None or saved["device"] != device:
+            return
+        self.step, self.rows, self.state = saved["step"], saved["rows"], saved["state"]
+        self.train_seconds, self.started = saved["train_seconds"], saved["started"]
+
+    def save(self, state: State, device: str) -> None:
+        self.folder.save_checkpoint(
+            {
+                "step": self.step,
+                "rows": self.rows,
+                "train_seconds": self.train_seconds,
+                "started": self.started,
+                "device": device,
+                "state": to_device(state, "cpu"),
+            }
+        )
 
 
 class _Training:
-    """State of one run in progress; ``execute`` reads top to bottom."""
+    """Runs in progress; ``execute`` reads top to bottom."""
 
-    def __init__(self, run, folder, device, jit, checkpoint_seconds, progress) -> None:
-        self.run, self.folder, self.device, self.jit = run, folder, device, jit
+    def __init__(self, lanes, device, jit, checkpoint_seconds, progress) -> None:
+        self.lanes, self.device, self.jit = lanes, device, jit
         self.checkpoint_seconds, self.progress = checkpoint_seconds, progress
-        self.method, self.spec, self.dataset = prepare(run, jit)
-        self.step = 0
-        self.rows: list[dict[str, Any]] = []
-        self.train_seconds = 0.0  # evaluation, checkpoints and compilation excluded
+        self.run = lanes[0].run  # all but its seed holds for every lane
+        self.method, self.spec, self.dataset = prepare(self.run, jit)
+        self.step = lanes[0].step
         self.compile_seconds = 0.0
-        self.started = datetime.now(UTC).isoformat(timespec="seconds")
         self.commit = provenance.commit()  # of the code that runs, not of the day it ends
-        self.state: State = to_device(self.method.init(run.seed), device)
+        states = [lane.state or self.method.init(lane.run.seed) for lane in lanes]
+        self.engine = Engine(self.method, [to_device(s, device) for s in states], device)
+        for lane in lanes:
+            lane.state = None
 
-    def execute(self) -> str:
-        self._resume()
-        feed = Feed(
-            self.method, self.spec, self.run.dataset, self.dataset, self.run.seed, self.device
-        )
-        total = self.run.budget.iterations
-        due = evaluation_steps(total, self.run.budget.evaluations)
-        if self.step == 0 and not self.rows:
-            self._evaluate(self.run.budget.eval_samples)
+    def execute(self) -> None:
+        name, budget = self.run.dataset, self.run.budget
+        feeds = [
+            Feed(self.method, self.spec, name, self.dataset, lane.run.seed, self.device)
+            for lane in self.lanes
+        ]
+        due = evaluation_steps(budget.iterations, budget.evaluations)
+        for i, lane in enumerate(self.lanes):
+            if self.step == 0 and not lane.rows:
+                self._evaluate(i, budget.eval_samples)
         saved, self.mark = time.monotonic(), self._now()
-        logs: dict[str, Tensor] = {}
-        while self.step < total:
+        logs: Logs = {}
+        while self.step < budget.iterations and self._active():
             try:
                 self.progress(self.step)
             except BaseException:
                 self._account()
                 self._checkpoint()
                 raise
-            self.state, logs = self.method.step(self.state, feed(self.step))
+            logs = self.engine.advance([feed(self.step) for feed in feeds])
             self.step += 1
             if not self.compile_seconds:  # the first step of a process pays for compilation
                 self.compile_seconds = self._now() - self.mark
@@ -97,16 +142,22 @@ class _Training:
             if self.step % CHECK_EVERY and self.step not in due:
                 continue
             self._account()
-            if not all(bool(value.isfinite().all()) for value in logs.values()):
-                return self._finish("diverged", logs)
-            if self.step in due and self.step < total:
-                self._evaluate(self.run.budget.eval_samples, logs)
+            for i in self._active():
+                if not all(bool(value[i].isfinite()) for value in logs.values()):
+                    self._finish(i, "diverged", logs)
+                elif self.step in due and self.step < budget.iterations:
+                    self._evaluate(i, budget.eval_samples, logs)
             if time.monotonic() - saved > self.checkpoint_seconds:
                 self._checkpoint()
                 saved = time.monotonic()
             self.mark = self._now()
-        healthy = all(bool(v.isfinite().all()) for v in leaves(self.state))
-        return self._finish("complete" if healthy else "diverged", logs)
+        for i in self._active():
+            healthy = all(bool(v.isfinite().all()) for v in leaves(self.engine.state(i)))
+            self._finish(i, "complete" if healthy else "diverged", logs)
+
+    def _active(self) -> list[int]:
+        """Places of the runs still in training."""
+        return [i for i, lane in enumerate(self.lanes) if not lane.status]
 
     def _now(self) -> float:
         if self.device == "cuda":
@@ -115,67 +166,56 @@ class _Training:
 
     def _account(self) -> None:
         now = self._now()
-        self.train_seconds += now - self.mark
+        for i in self._active():
+            self.lanes[i].train_seconds += now - self.mark
+            self.lanes[i].step = self.step
         self.mark = now
 
-    def _evaluate(self, n: int, logs: dict[str, Tensor] | None = None) -> Tensor:
+    def _evaluate(self, i: int, n: int, logs: Logs | None = None) -> Tensor:
         """Append metrics of n samples, drawn from the same noise at every evaluation."""
-        x = self._sample(n)
-        values = self.dataset.evaluate(x) | {k: float(v) for k, v in (logs or {}).items()}
-        self.rows += [
-            {"step": self.step, "seconds": self.train_seconds, "metric": k, "value": v}
+        lane = self.lanes[i]
+        x = self._sample(i, n)
+        values = self.dataset.evaluate(x) | {k: float(v[i]) for k, v in (logs or {}).items()}
+        lane.rows += [
+            {"step": self.step, "seconds": lane.train_seconds, "metric": k, "value": v}
             for k, v in values.items()
         ]
         return x
 
-    def _sample(self, n: int) -> Tensor:
-        address = (self.run.seed, self.run.dataset, "evaluation")
+    def _sample(self, i: int, n: int) -> Tensor:
+        address = (self.lanes[i].run.seed, self.run.dataset, "evaluation")
         parts = []
         for block, start in enumerate(range(0, n, SAMPLE_CHUNK)):
             shape = (min(SAMPLE_CHUNK, n - start), self.spec.z_dim)
             z = draw(*address, block, shape, self.device)
-            parts.append(self.method.sample(self.state, z).cpu())
+            parts.append(self.engine.sample(i, z).cpu())
         return torch.cat(parts)
 
-    def _resume(self) -> None:
-        saved = self.folder.load_checkpoint()
-        if saved is None or saved["device"] != self.device:
-            return
-        self.step, self.rows = saved["step"], saved["rows"]
-        self.train_seconds, self.started = saved["train_seconds"], saved["started"]
-        self.state = to_device(saved["state"], self.device)
-
     def _checkpoint(self) -> None:
-        self.folder.save_checkpoint(
-            {
-                "step": self.step,
-                "rows": self.rows,
-                "train_seconds": self.train_seconds,
-                "started": self.started,
-                "device": self.device,
-                "state": to_device(self.state, "cpu"),
-            }
-        )
+        for i in self._active():
+            self.lanes[i].save(self.engine.state(i), self.device)
 
-    def _finish(self, status: str, logs: dict[str, Tensor]) -> str:
-        x = self._evaluate(self.run.budget.final_samples, logs)
-        self.folder.write_metrics(self.rows)
-        with replaced(self.folder.path / "samples.npz") as file:
+    def _finish(self, i: int, status: str, logs: Logs) -> None:
+        lane = self.lanes[i]
+        x = self._evaluate(i, self.run.budget.final_samples, logs)
+        lane.folder.write_metrics(lane.rows)
+        with replaced(lane.folder.path / "samples.npz") as file:
             np.savez_compressed(file, counts=density(x), samples=x[:KEPT_SAMPLES].numpy())
-        self.folder.write_provenance(
+        lane.folder.write_provenance(
             provenance.machine(self.device)
             | {
                 "commit": self.commit,
-                "started": self.started,
+                "started": lane.started,
                 "status": status,
                 "steps": self.step,
-                "train_seconds": round(self.train_seconds, 3),
+                "train_seconds": round(lane.train_seconds, 3),
                 "compile_seconds": round(self.compile_seconds, 3),
                 "compiled": self.jit.active,
+                "stacked": len(self.lanes),
             }
         )
-        self.folder.checkpoint.unlink(missing_ok=True)
-        return status
+        lane.folder.checkpoint.unlink(missing_ok=True)
+        lane.status = status
 
 
 def evaluation_steps(total: int, evaluations: int) -> set[int]:

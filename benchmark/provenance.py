@@ -15,7 +15,7 @@ from typing import Any
 from benchmark import mkl
 
 ROOT = Path(__file__).resolve().parent.parent
-SHARED = ("benchmark.loop", "benchmark.noise", "benchmark.datasets", "metrics")
+SHARED = ("benchmark.loop", "benchmark.engine", "benchmark.noise", "benchmark.datasets", "metrics")
 
 
 @cache
@@ -92,6 +92,7 @@ def machine(device: str) -> dict[str, Any]:
         "hardware": name,
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "tf32": device == "cuda" and torch.get_float32_matmul_precision() != "highest",
         "mkl_full_width": mkl.active(),
         "python": platform.python_version(),
         "torch": torch.__version__,

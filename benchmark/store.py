@@ -76,8 +76,11 @@ class RunFolder:
 
     def finished(self) -> bool:
         """Whether there is nothing left to do."""
-        status = read_json(self.path / "provenance.json").get("status")
-        return self.matches() and status in FINISHED
+        return self.matches() and self.status() in FINISHED
+
+    def status(self) -> str:
+        """How the run ended; empty while it has not."""
+        return read_json(self.path / "provenance.json").get("status", "")
 
     def open(self, force: bool = False) -> None:
         """Make the folder ready: keep what can be continued, set anything else aside."""

@@ -94,13 +94,13 @@ def test_interrupted_run_equals_unbroken_run(name, tmp_path):
 
     whole, parts = (RunFolder(tmp_path / n, run, "code") for n in ("whole", "parts"))
     whole.open()
-    execute(run, whole)
+    execute([run], [whole])
     parts.open()
     with pytest.raises(Stop):
-        execute(run, parts, progress=stop)
+        execute([run], [parts], progress=stop)
     assert parts.checkpoint.is_file()
     parts.open()
-    execute(run, parts)
+    execute([run], [parts])
     assert not parts.checkpoint.exists()
     assert _values(whole) == _values(parts)
     assert (whole.path / "samples.npz").read_bytes() == (parts.path / "samples.npz").read_bytes()

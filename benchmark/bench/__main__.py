@@ -35,18 +35,21 @@ AGREE = 1e-4  # largest relative difference of parameters after three float32 it
 class Worker:
     """A peer's process (``worker.py``)."""
 
-    def __init__(self, peer: str, case: str, threads: int) -> None:
-        command = [sys.executable, "-m", "benchmark.bench.worker", peer, case, str(threads)]
+    def __init__(self, peer: str, case: str, threads: int, device: str) -> None:
+        command = [sys.executable, "-m", "benchmark.bench.worker", peer, case, str(threads), device]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=provenance.ROOT
         )
-        self.start = self._read()
+        self.start = self.read()
         self.seconds: list[float] = []
 
     def ask(self, question: str) -> dict:
+        self.send(question)
+        return self.read()
+
+    def send(self, question: str) -> None:
         self.process.stdin.write(f"{question}\n")
         self.process.stdin.flush()
-        return self._read()
 
     def round(self) -> None:
         """Time about ROUND_SECONDS of iterations."""
@@ -57,7 +60,7 @@ class Worker:
         self.process.stdin.close()
         self.process.wait()
 
-    def _read(self) -> dict:
+    def read(self) -> dict:
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError(f"a peer ended with exit code {self.process.wait()}")
@@ -70,10 +73,10 @@ def difference(ours: list, theirs: list) -> float:
     return max(float(np.linalg.norm(a - b) / np.linalg.norm(a)) for a, b in pairs)
 
 
-def measure(name: str, names: list[str], threads: int, rounds: int) -> list[dict]:
+def measure(name: str, names: list[str], threads: int, rounds: int, device: str) -> list[dict]:
     """One case against all peers: a row each."""
     case = cases.CASES[name]
-    workers = {peer: Worker(peer, name, threads) for peer in names}
+    workers = {peer: Worker(peer, name, threads, device) for peer in names}
     gflop = cases.gflop(case)
     rates = []
     for _ in range(rounds):
@@ -91,7 +94,8 @@ def measure(name: str, names: list[str], threads: int, rounds: int) -> list[dict
                 "case": name, "method": case.method, "batch": case.batch, "peer": peer,
                 "threads": threads, "ms": statistics.median(ms), "ms_min": min(ms),
                 "ms_max": max(ms), "times_ours": statistics.median(ratios),
-                "seed_iterations_per_second": 1e3 / statistics.median(ms),
+                "seeds": case.seeds,
+                "seed_iterations_per_second": 1e3 * case.seeds / statistics.median(ms),
                 "first_seconds": worker.start["first"], "gflop": gflop,
                 "matmul_gflops": statistics.median(rates),
                 "share_of_matmul_rate": gflop * 1e3 / statistics.median(ms)
@@ -101,6 +105,27 @@ def measure(name: str, names: list[str], threads: int, rounds: int) -> list[dict
         )  # fmt: skip
         worker.close()
     return rows
+
+
+def side_by_side(name: str, rounds: int) -> dict[str, float]:
+    """Seed-iterations per second of our own step: one process on all cores against one process of
+    one thread on each, timed in turns.
+    """
+    cores = len(os.sched_getaffinity(0))
+    wide = Worker("ours", name, cores, "cpu")
+    narrow = [Worker("ours", name, 1, "cpu") for _ in range(cores)]
+    one, many = [], []
+    for _ in range(rounds):
+        wide.round()
+        one.append(1 / wide.seconds[-1])
+        count = max(1, round(ROUND_SECONDS / wide.seconds[-1]))
+        for worker in narrow:
+            worker.send(str(count))
+        many.append(sum(1 / worker.read()["seconds"] for worker in narrow))
+    for worker in (wide, *narrow):
+        worker.close()
+    ratio = statistics.median(m / o for m, o in zip(many, one, strict=True))
+    return {"one": statistics.median(one), "many": statistics.median(many), "ratio": ratio}
 
 
 def available() -> list[str]:
@@ -115,18 +140,33 @@ def available() -> list[str]:
 def main() -> int:
     """Measure, print, write results/bench/<machine>.csv."""
     parser = argparse.ArgumentParser(prog="python -m benchmark.bench", description=__doc__)
-    parser.add_argument("--cases", default=",".join(cases.CASES), help="default: all")
+    one_seed = [name for name, case in cases.CASES.items() if case.seeds == 1]
+    parser.add_argument(
+        "--cases",
+        default=",".join(one_seed),
+        help=f"of {', '.join(cases.CASES)} (default: those of one seed)",
+    )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--jobs", action="store_true", help="only: one wide process or many narrow")
     parser.add_argument("--out", type=Path, default=provenance.ROOT / "results" / "bench")
     arguments = parser.parse_args()
+    if arguments.jobs:
+        for name in arguments.cases.split(","):
+            rate = side_by_side(name, arguments.rounds)
+            print(
+                f"{name:14} one process on all cores {rate['one']:7.1f} iterations/s, one thread "
+                f"each on every core {rate['many']:7.1f}: {rate['ratio']:.2f} x",
+                flush=True,
+            )
+        return 0
     known = available()
     print(f"peers: {', '.join(known)}; {arguments.threads} threads; {arguments.rounds} rounds")
     rows = []
     for name in arguments.cases.split(","):
-        full = name in cases.LBT_CASES
-        names = known if full else [p for p in known if p.startswith("ours")]
-        for row in measure(name, names, arguments.threads, arguments.rounds):
+        names = [peer for peer in known if peers.able(peer, cases.CASES[name])]
+        for row in measure(name, names, arguments.threads, arguments.rounds, arguments.device):
             rows.append(row)
             print(
                 f"{row['case']:14} {row['peer']:15} {row['ms']:8.2f} ms "
@@ -136,7 +176,7 @@ def main() -> int:
                 f"{'agrees' if row['same_mathematics'] else 'DIFFERS'} ({row['difference']:.0e})",
                 flush=True,
             )
-    machine = provenance.machine("cpu")
+    machine = provenance.machine(arguments.device)
     label = re.sub(
         r"\W+", "-", f"{machine['hardware']}-{machine['cores']}-cores-{arguments.threads}-threads"
     ).strip("-")

@@ -14,18 +14,19 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmark.config import Job
 from benchmark.loop import prepare
 from benchmark.noise import Feed
-from methods.base import Batch, Method, Spec, State
+from methods.base import Batch, Method, State
 
 CHECKED_STEPS = 3  # iterations after which peers must agree
 
 
 class Case(NamedTuple):
-    """name: in tables. method, dataset: registry keys. batch: B."""
+    """name: in tables. method, dataset: registry keys. batch: B. seeds: S, stacked."""
 
     name: str
     method: str
     dataset: str
     batch: int
+    seeds: int = 1
 
 
 LBT_CASES = {
@@ -33,31 +34,34 @@ LBT_CASES = {
     "ring128": Case("ring128", "lbt", "ring", 128),
     "grid2048": Case("grid2048", "lbt", "grid", 2048),
 }
+STACKED_CASES = {f"ring512x{s}": Case(f"ring512x{s}", "lbt", "ring", 512, s) for s in (4, 16, 64)}
 OTHERS = ("lbt_gan", "gan", "lsgan", "unrolled_gan", "veegan", "pacgan", "ali", "vae")
-CASES = LBT_CASES | {m: Case(m, m, "ring", 512) for m in OTHERS}
+CASES = LBT_CASES | STACKED_CASES | {m: Case(m, m, "ring", 512) for m in OTHERS}
 
 
-def build(case: Case, jit=lambda fn: fn) -> tuple[Method, Spec, Feed]:
-    """The case's method as the training loop builds it, with its noise."""
+def build(case: Case, jit=lambda fn: fn, device: str = "cpu") -> tuple[Method, list[Feed]]:
+    """The case's method as the training loop builds it, with each seed's noise."""
     exact = ("lbt.detach_v=false", "lbt.eps_root=1e-24") if case.method == "lbt" else ()
     job = Job("paper", (f"{case.dataset}.batch={case.batch}", *exact), seeds=(0,))
     (run,) = job.runs(case.dataset, case.method)
     method, spec, dataset = prepare(run, jit)
-    return method, spec, Feed(method, spec, case.dataset, dataset, 0, "cpu")
+    feeds = [Feed(method, spec, case.dataset, dataset, s, device) for s in range(case.seeds)]
+    return method, feeds
 
 
-def start(case: Case) -> tuple[State, list[Batch]]:
-    """The state and the batches that every peer gets."""
-    method, _, feed = build(case)
-    return method.init(0), [feed(step) for step in range(CHECKED_STEPS)]
+def start(case: Case) -> tuple[list[State], list[list[Batch]]]:
+    """Each seed's state, and for each checked step each seed's batch: what every peer gets."""
+    method, feeds = build(case)
+    states = [method.init(seed) for seed in range(case.seeds)]
+    return states, [[feed(step) for feed in feeds] for step in range(CHECKED_STEPS)]
 
 
 def gflop(case: Case) -> float:
-    """Floating-point operations of the matrix products of one iteration, in 10^9, counted by
-    running it; elementwise work is not counted.
+    """Floating-point operations of the matrix products of one iteration of all seeds, in 10^9,
+    counted by running one; elementwise work is not counted.
     """
-    method, _, feed = build(case)
-    state, batch = method.init(0), feed(0)
+    method, feeds = build(case)
+    state, batch = method.init(0), feeds[0](0)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         method.step(state, batch)
-    return counter.get_total_flops() / 1e9
+    return case.seeds * counter.get_total_flops() / 1e9

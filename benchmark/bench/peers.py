@@ -15,6 +15,8 @@ from torch import Tensor
 
 from benchmark.bench import cases
 from benchmark.compile import Jit
+from benchmark.engine import Engine
+from benchmark.loop import to_device
 from methods import nets
 from methods.lbt import LBTConfig
 
@@ -37,16 +39,26 @@ class Stepper:
         return self._params(self._state)
 
 
-def ours(case: cases.Case, compiled: bool = True) -> tuple[Stepper, list]:
-    """The product's own step."""
+def ours(case: cases.Case, device: str, compiled: bool = True) -> tuple[Stepper, list]:
+    """The product's own step, through its engine."""
     torch.set_grad_enabled(False)
-    method, _, _ = cases.build(case, Jit(compiled))
-    state, batches = cases.start(case)
+    method, _ = cases.build(case, Jit(compiled, stacked=case.seeds > 1))
+    states, batches = cases.start(case)
+    engine = Engine(method, [to_device(state, device) for state in states], device)
+    batches = [[to_device(batch, device) for batch in step] for step in batches]
 
-    def params(state):
-        return tuple(state[k].numpy() for k in ("theta", "phi") if k in state)
+    def params(_):
+        final = [engine.state(i) for i in range(case.seeds)]
+        return tuple(
+            torch.stack([s[k] for s in final]).cpu().numpy()
+            for k in ("theta", "phi")
+            if k in final[0]
+        )
 
-    return Stepper(lambda s, b: method.step(s, b)[0], state, params), batches
+    def step(_, batch):
+        engine.advance(batch)
+
+    return Stepper(step, None, params), batches
 
 
 def _modules() -> tuple[torch.nn.Module, torch.nn.Module, torch.nn.Module]:
@@ -65,17 +77,19 @@ def _modules() -> tuple[torch.nn.Module, torch.nn.Module, torch.nn.Module]:
     )
 
 
-def _start(case: cases.Case):
+def _start(case: cases.Case, device: str):
     """Generator, VAE (encoder, decoder) and G's optimiser as torch modules, in the case's state."""
     torch.set_grad_enabled(True)
     generator, encoder, decoder = _modules()
     vae = torch.nn.ModuleList([encoder, decoder])
-    state, batches = cases.start(case)
+    (state,), steps = cases.start(case)
+    batches = [to_device(batch, device) for (batch,) in steps]
     for module, name in ((generator, "theta"), (vae, "phi")):
         parameters = list(module.parameters())
         values = nets.unflatten(state[name], [p.shape for p in parameters])
         for p, value in zip(parameters, values, strict=True):
             p.data.copy_(value)
+        module.to(device)
     return generator, vae, torch.optim.Adam(generator.parameters(), ETA_THETA, BETAS), batches
 
 
@@ -85,11 +99,11 @@ def _negative_elbo(mu: Tensor, log_var: Tensor, mean: Tensor, x: Tensor) -> Tens
     return (kl - log_lik).mean()
 
 
-def eager(case: cases.Case) -> tuple[Stepper, list]:
+def eager(case: cases.Case, device: str) -> tuple[Stepper, list]:
     """Plain eager PyTorch: autograd through the unrolled graph, torch.optim for what is kept."""
     from torch.func import functional_call
 
-    generator, vae, opt_theta, batches = _start(case)
+    generator, vae, opt_theta, batches = _start(case, device)
     encoder, decoder = vae
     opt_phi = torch.optim.Adam(vae.parameters(), ETA_INNER, BETAS, eps=1e-24)
     names = [n for n, _ in vae.named_parameters()]
@@ -135,15 +149,16 @@ def eager(case: cases.Case) -> tuple[Stepper, list]:
 
 def _flat(*modules) -> tuple[np.ndarray, ...]:
     return tuple(
-        torch.cat([p.detach().flatten() for p in module.parameters()]).numpy() for module in modules
+        torch.cat([p.detach().flatten() for p in module.parameters()]).cpu().numpy()[None]
+        for module in modules
     )
 
 
-def torchopt(case: cases.Case) -> tuple[Stepper, list]:
+def torchopt(case: cases.Case, device: str) -> tuple[Stepper, list]:
     """TorchOpt's MetaAdam: differentiable in-place updates of modules, state restored after."""
     import torchopt
 
-    generator, vae, opt_theta, batches = _start(case)
+    generator, vae, opt_theta, batches = _start(case, device)
     encoder, decoder = vae
     rate = {"now": ETA_INNER}  # its optimiser takes a schedule; ours is set by hand
     meta = torchopt.MetaAdam(
@@ -178,13 +193,15 @@ def torchopt(case: cases.Case) -> tuple[Stepper, list]:
     return Stepper(step, None, lambda _: _flat(generator, vae)), batches
 
 
-def jax(case: cases.Case) -> tuple[Stepper, list]:
-    """JAX with optax: the whole iteration jitted, both loops lax.scan."""
+def jax(case: cases.Case, device: str) -> tuple[Stepper, list]:
+    """JAX with optax: the whole iteration jitted, both loops lax.scan, seeds by vmap. Its device is
+    the one JAX finds.
+    """
     import jax
     import jax.numpy as jnp
     import optax
 
-    state, batches = cases.start(case)
+    states, batches = cases.start(case)
     sizes = {
         "g": (256, *nets.HIDDEN, 2),
         "e": (2, *nets.HIDDEN, 2 * LATENT),
@@ -245,21 +262,47 @@ def jax(case: cases.Case) -> tuple[Stepper, list]:
         updates, opt_theta = adam.update(grads, opt_theta)
         return optax.apply_updates(theta, updates), phi, opt_theta, opt_phi
 
-    theta, phi = split(state["theta"].numpy(), "g"), split(state["phi"].numpy(), "ed")
-    full = (theta, phi, adam.init(theta), scale.init(phi))
-    arrays = [{k: jnp.asarray(v.numpy()) for k, v in b.items()} for b in batches]
-    jitted = jax.jit(step)
+    def begin(state):
+        theta, phi = split(state["theta"].numpy(), "g"), split(state["phi"].numpy(), "ed")
+        return theta, phi, adam.init(theta), scale.init(phi)
+
+    def together(trees):
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+    full = together([begin(state) for state in states])
+    arrays = [
+        together([{k: jnp.asarray(v.numpy()) for k, v in b.items()} for b in step_batches])
+        for step_batches in batches
+    ]
+    if case.seeds == 1:  # no axis at all, which is the faster way
+        full, arrays = (jax.tree.map(lambda leaf: leaf[0], tree) for tree in (full, arrays))
+    jitted = jax.jit(step if case.seeds == 1 else jax.vmap(step))
 
     def params(s):
         def flat(tree, names):
             pairs = [pair for name in names for pair in tree[name]]
-            return np.concatenate([np.asarray(t).ravel() for pair in pairs for t in pair])
+            leaves = [np.asarray(t).reshape(case.seeds, -1) for pair in pairs for t in pair]
+            return np.concatenate(leaves, axis=1)
 
         return flat(s[0], "g"), flat(s[1], "ed")
 
     return Stepper(lambda s, b: jax.block_until_ready(jitted(s, b)), full, params), arrays
 
 
-PEERS = {"ours": ours, "ours eager": lambda case: ours(case, False), "eager autograd": eager,
-         "TorchOpt": torchopt, "JAX": jax}  # fmt: skip
+PEERS = {
+    "ours": ours,
+    "ours eager": lambda case, device: ours(case, device, compiled=False),
+    "eager autograd": eager,
+    "TorchOpt": torchopt,
+    "JAX": jax,
+}
 NEEDS = {"TorchOpt": "torchopt", "JAX": "jax"}
+
+
+def able(peer: str, case: cases.Case) -> bool:
+    """Whether a peer can do a case: only ours does methods other than LBT, only ours and JAX stack
+    seeds.
+    """
+    if case.method != "lbt":
+        return peer.startswith("ours")
+    return case.seeds == 1 or peer in ("ours", "JAX")

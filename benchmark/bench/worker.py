@@ -13,7 +13,7 @@ import time
 
 
 def main() -> None:
-    peer, name, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    peer, name, threads, device = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
     os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
     if peer == "JAX" and threads == 1:
@@ -28,33 +28,46 @@ def main() -> None:
     from benchmark.bench import cases, peers
 
     start = time.perf_counter()
-    step, batches = peers.PEERS[peer](cases.CASES[name])
+    step, batches = peers.PEERS[peer](cases.CASES[name], device)
     step(batches[0])
+    wait(device)
     first = time.perf_counter() - start
     for batch in batches[1:]:
         step(batch)
     tell({"first": first, "params": [p.tolist() for p in step.params()]})
     for line in sys.stdin:
         if line.strip() == "matmul":
-            tell({"gflops": matmul_rate()})
+            tell({"gflops": matmul_rate(device)})
             continue
         count = int(line)
         start = time.perf_counter()
         for _ in range(count):
             step(batches[0])
+        wait(device)
         tell({"seconds": (time.perf_counter() - start) / count})
 
 
-def matmul_rate(size: int = 1024, repeats: int = 10) -> float:
-    """10^9 floating-point operations per second of a (size, size) product."""
+def wait(device: str) -> None:
+    """Until torch's queued work is done; the other peers return when theirs is."""
+    if device == "cuda":
+        import torch
+
+        torch.cuda.synchronize()
+
+
+def matmul_rate(device: str) -> float:
+    """10^9 floating-point operations per second of a large square product."""
     import torch
 
+    size, repeats = (4096, 50) if device == "cuda" else (1024, 10)
     with torch.no_grad():
-        a, b = torch.randn(size, size), torch.randn(size, size)
+        a, b = torch.randn(size, size, device=device), torch.randn(size, size, device=device)
         a @ b
+        wait(device)
         start = time.perf_counter()
         for _ in range(repeats):
             a @ b
+        wait(device)
         return repeats * 2 * size**3 / (time.perf_counter() - start) / 1e9
 
 
