@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -79,6 +80,10 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     how.add_argument("--tf32", action="store_true", help="coarser, faster matrix products on a GPU")
     how.add_argument("--no-compile", action="store_true", help="never compile")
+    how.add_argument(
+        "--data-root", type=Path, metavar="DIR",
+        help="where image data lies or is downloaded to (default: $DATA_ROOT, else data/)",
+    )  # fmt: skip
     how.add_argument("--out", type=Path, default=ROOT / "results", help="where results go")
     how.add_argument("--force", action="store_true", help="train again what is finished")
     return p
@@ -94,6 +99,8 @@ def run(arguments: argparse.Namespace) -> int:
     from benchmark.config import Job
 
     mkl.use_full_width()
+    if arguments.data_root:
+        os.environ["DATA_ROOT"] = str(arguments.data_root.resolve())  # for the workers too
     job = Job(
         arguments.preset,
         tuple(arguments.overrides),
@@ -186,19 +193,24 @@ def requested(arguments: argparse.Namespace, job, names: list[str]) -> list[tupl
     import importlib
 
     from benchmark.artefacts import ARTEFACTS
+    from benchmark.config import parse_label
 
     methods = split(arguments.methods)
     datasets = split(arguments.dataset)
     if names:
         pairs = [p for n in names for p in importlib.import_module(ARTEFACTS[n]).needs(job)]
-        pairs = [p for p in pairs if p[0] in (datasets or [p[0]]) and p[1] in (methods or [p[1]])]
+        pairs = [
+            (dataset, method)
+            for dataset, method in pairs
+            if dataset in (datasets or [dataset])
+            and {method, parse_label(method)[0]} & set(methods or [method])
+        ]
     else:
         pairs = [(d, m) for d in datasets or ["ring"] for m in methods or job.modules]
     for dataset in datasets:
         job.budget(dataset)
     for method in methods:
-        if method not in job.modules:
-            raise unknown("method", method, job.modules)
+        job.check(method)
     return list(dict.fromkeys(pairs))
 
 
@@ -207,6 +219,7 @@ def listing() -> str:
     import yaml
 
     from benchmark.artefacts import ARTEFACTS
+    from benchmark.config import DATASET_NAMES
     from methods import REGISTRY
 
     presets = sorted((ROOT / "benchmark" / "presets").glob("*.yaml"))
@@ -214,7 +227,7 @@ def listing() -> str:
     functions = {n.name: n for n in datasets.body if isinstance(n, ast.FunctionDef)}
     blocks = {
         "methods": {key: first_line(module) for key, module in REGISTRY.items()},
-        "datasets": {n: ast.get_docstring(functions[n]).splitlines()[0] for n in ("ring", "grid")},
+        "datasets": {n: ast.get_docstring(functions[n]).splitlines()[0] for n in DATASET_NAMES},
         "artefacts": {key: first_line(module) for key, module in ARTEFACTS.items()},
         "presets": {p.stem: yaml.safe_load(p.read_text())["description"] for p in presets},
     }
@@ -232,10 +245,13 @@ def first_line(module: str) -> str:
 
 
 def split(text: str | None) -> list[str]:
-    """``a,b`` -> [a, b]; no option -> []. Raises UserError on an option that names nothing."""
+    """``a,b[c=1,d=2]`` -> [a, b[c=1,d=2]]; no option -> [].
+
+    Raises UserError on an option that names nothing.
+    """
     if text is None:
         return []
-    parts = [part.strip() for part in text.split(",") if part.strip()]
+    parts = [part.strip() for part in re.split(r",(?![^\[]*\])", text) if part.strip()]
     if not parts:
         raise UserError(f"{text!r} names nothing; separate names by commas")
     return parts

@@ -1,8 +1,9 @@
 """Settings: presets from YAML, overrides from the command line, one resolved record per run.
 
-A value is looked up in this order: ``--set``, the preset's entry for the method on the dataset, the
-preset's entry for the method, the method's own default (the recommended column of the reference
-facts).
+A value is looked up in this order: the brackets of a variant's name (``lbt[K=3]``), ``--set``, the
+preset's entry for the method on the dataset, its entry for all methods there (``common``), its
+entry for the method, ``defaults.yaml`` for the data, and the method's own default (the recommended
+column of the reference facts).
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ from benchmark.errors import UserError, first_line, unknown
 from methods import REGISTRY
 
 PRESETS = Path(__file__).parent / "presets"
-DATASET_NAMES = ("ring", "grid")  # those of benchmark.datasets, known without importing torch
+DEFAULTS = Path(__file__).parent / "defaults.yaml"
+# Those of benchmark.datasets, known without importing torch.
+DATASET_NAMES = ("ring", "grid", "stacked_mnist", "stacked_digits")
+STAND_INS = {"stacked_mnist": "stacked_digits"}  # trained with the settings of the original
 
 
 class Strict(BaseModel):
@@ -36,14 +40,19 @@ class Strict(BaseModel):
 
 
 class DatasetSettings(Strict):
-    """What every method shares on one dataset."""
+    """What every method shares on one dataset.
 
+    data: which data this is about, if not the one it is named after.
+    """
+
+    data: str | None = None
     iterations: int = Field(ge=1)  # generator updates
     batch: int = Field(ge=1)  # data points, and generated samples, per batch
     z_dim: int = Field(256, ge=3)  # authors' code; the data's own push-forward needs 3
     evaluations: int = Field(ge=1)  # evenly spaced over the iterations, besides the one at 0
     eval_samples: int = Field(ge=1)  # during training
     final_samples: int = Field(500_000, ge=1)  # at the end; paper section 5.1
+    common: dict[str, Any] = {}  # settings of every method that has them
     methods: dict[str, dict[str, Any]] = {}
 
 
@@ -62,7 +71,8 @@ class Run(Strict):
     """One run, resolved: everything that decides its numbers, besides the code."""
 
     folder: str  # of the preset's results: its name, with changed budgets in brackets
-    dataset: str
+    dataset: str  # its name in the preset
+    data: str  # what that is about
     method: str  # registry key
     label: str  # key, with overrides in brackets: lbt[K=3]
     module: str  # importable name, or a plugin's file
@@ -73,10 +83,10 @@ class Run(Strict):
     def identity(self) -> dict[str, Any]:
         """The part that decides the numbers."""
         return {
-            "dataset": self.dataset,
+            "data": self.data,
             "method": self.method,
             "seed": self.seed,
-            "budget": self.budget.model_dump(exclude={"methods"}),
+            "budget": self.budget.model_dump(exclude={"data", "common", "methods"}),
             "settings": self.settings,
         }
 
@@ -193,7 +203,9 @@ class Job:
             self.overrides.setdefault(owner, {})[key] = value
         # Another budget is another experiment: it gets a results folder of its own.
         changed = [o for o in sorted(self.overrides) if o in self.preset.datasets]
-        self.folder = preset + "".join(self._bracket(owner, f"{owner}.") for owner in changed)
+        self.folder = preset + "".join(
+            bracket(self.overrides[owner], f"{owner}.") for owner in changed
+        )
         self.name = preset
         self.scale = self.preset.scale
         if self.folder != preset:
@@ -202,56 +214,107 @@ class Job:
             if owner in self.preset.datasets:
                 self.budget(owner)
             else:
-                self._settings(next(iter(self.preset.datasets)), owner)
+                for dataset in self.preset.datasets:
+                    self._settings(dataset, owner)
+
+    def has(self, dataset: str) -> bool:
+        """Whether the preset knows a dataset, or what it stands in for."""
+        return self._entry(dataset) in self.preset.datasets
+
+    def _entry(self, dataset: str) -> str:
+        """The preset's name for a dataset's settings: a stand-in has those of its original."""
+        if dataset in self.preset.datasets:
+            return dataset
+        return next((name for name, other in STAND_INS.items() if other == dataset), dataset)
 
     def budget(self, dataset: str) -> DatasetSettings:
         """The dataset's settings with ``--set`` applied."""
-        if dataset not in self.preset.datasets:
+        if not self.has(dataset):
             raise unknown("dataset", dataset, self.preset.datasets)
-        base = self.preset.datasets[dataset].model_dump()
-        changed = base | self.overrides.get(dataset, {})
-        return validated(DatasetSettings, changed, f"{dataset} in preset {self.name}")
+        entry = self._entry(dataset)
+        base = self.preset.datasets[entry].model_dump()
+        changed = base | {"data": base["data"] or dataset} | self.overrides.get(entry, {})
+        settings = validated(DatasetSettings, changed, f"{dataset} in preset {self.name}")
+        if settings.data not in DATASET_NAMES:
+            raise unknown(f"data of {dataset} in preset {self.name}", settings.data, DATASET_NAMES)
+        return settings
 
     def label(self, method: str) -> str:
-        """The method's name in results: its key, with ``--set`` overrides in brackets."""
-        return method + self._bracket(method)
-
-    def _bracket(self, owner: str, prefix: str = "") -> str:
-        """``[K=3,M=5]`` for what ``--set`` changes of an owner; safe as part of a folder's name."""
-        changed = self.overrides.get(owner, {})
-        inner = ",".join(f"{prefix}{k}={v}" for k, v in sorted(changed.items()))
-        return f"[{re.sub(r'[^A-Za-z0-9_.,=+-]', '_', inner)}]" if inner else ""
+        """The method's name in results: its key, with what was changed of it in brackets."""
+        key, own = parse_label(method)
+        return key + bracket(self.overrides.get(key, {}) | own)
 
     def _settings(self, dataset: str, method: str) -> dict[str, Any]:
         """The method's complete settings on a dataset, as plain values."""
+        key, own = parse_label(method)
+        model = config_class(load_module(self.modules[key]))
+        budget = self.budget(dataset)
+        entry = {other: name for name, other in STAND_INS.items()}.get(budget.data, budget.data)
+        defaults = default_settings().get(entry, {})
         values = (
-            self.preset.methods.get(method, {})
-            | self.preset.datasets[dataset].methods.get(method, {})
-            | self.overrides.get(method, {})
+            {k: v for k, v in defaults.get("common", {}).items() if k in model.model_fields}
+            | defaults.get(key, {})
+            | self.preset.methods.get(key, {})
+            | {k: v for k, v in budget.common.items() if k in model.model_fields}
+            | budget.methods.get(key, {})
+            | self.overrides.get(key, {})
+            | own
         )
         where = f"{method} in preset {self.name}"
-        model = config_class(load_module(self.modules[method]))
         try:
             return validated(model, values, where).model_dump(mode="json")
         except PydanticSerializationError as error:
             raise UserError(f"{where}: settings must be plain values: {error}") from None
 
+    def check(self, method: str) -> None:
+        """Raises UserError unless the name, or a variant's, is that of a method."""
+        key, _ = parse_label(method)
+        if key not in self.modules:
+            raise unknown("method", key, self.modules)
+
     def runs(self, dataset: str, method: str) -> list[Run]:
-        """One run per seed. Raises UserError on unknown names and settings."""
-        if method not in self.modules:
-            raise unknown("method", method, self.modules)
+        """One run per seed, of a method or a variant. Raises UserError on unknown names and
+        settings.
+        """
+        self.check(method)
         budget = self.budget(dataset)
         settings = self._settings(dataset, method)
+        key, _ = parse_label(method)
         return [
             Run(
                 folder=self.folder,
                 dataset=dataset,
-                method=method,
+                data=budget.data,
+                method=key,
                 label=self.label(method),
-                module=self.modules[method],
+                module=self.modules[key],
                 seed=seed,
                 budget=budget,
                 settings=settings,
             )
             for seed in self.seeds
         ]
+
+
+@cache
+def default_settings() -> dict[str, dict[str, Any]]:
+    """``defaults.yaml``: data -> method or ``common`` -> settings."""
+    return yaml.safe_load(DEFAULTS.read_text())
+
+
+def parse_label(text: str) -> tuple[str, dict[str, Any]]:
+    """``lbt[K=3,M=5]`` -> (lbt, {K: 3, M: 5}); values read as YAML."""
+    key, opened, inner = text.partition("[")
+    if not opened:
+        return text, {}
+    if not inner.endswith("]"):
+        raise UserError(f"method {text!r}: expected name[setting=value,...]")
+    return key, {
+        k: v for _, k, v in (parse_override(f"{key}.{part}") for part in inner[:-1].split(","))
+    }
+
+
+def bracket(changed: dict[str, Any], prefix: str = "") -> str:
+    """``[K=3,M=5]``, safe as part of a folder's name; nothing for no changes."""
+    inner = ",".join(f"{prefix}{k}={v}" for k, v in sorted(changed.items()))
+    return f"[{re.sub(r'[^A-Za-z0-9_.,=+-]', '_', inner)}]" if inner else ""

@@ -1,7 +1,8 @@
 """Data distributions as push-forwards of standard normals.
 
 One map serves training batches, the oracle and any seed or device: all randomness comes from
-``benchmark.noise``. Fresh samples every step, as in the authors' 2D code.
+``benchmark.noise``. Fresh samples every step, as in the authors' 2D code; images are drawn with
+replacement.
 """
 
 from __future__ import annotations
@@ -10,46 +11,120 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from metrics import mixture_metrics
+from benchmark import images
+from metrics import mixture_metrics, stacked_mnist_metrics
+from metrics.classifier import classify, load
+
+DENSITY_BINS = 600  # per axis, over DENSITY_EXTENT: half a grid std per bin
+DENSITY_EXTENT = 1.5  # data units; holds ring and grid with their tails
+KEPT_POINTS = 5_000  # points stored for scatter plots
+KEPT_IMAGES = 100  # images stored for sample sheets
 
 
 class Dataset(NamedTuple):
     """x_shape: of one point. push: standard normals (N, >= push_dim) -> points (N, *x_shape).
-    centers (C, 2) and std: the true modes, in data units.
-    evaluate: samples (N, *x_shape) -> metrics.
+    evaluate: samples (N, *x_shape) -> metrics. keep: samples -> arrays stored with the run.
+    chunk: how many points to generate at once for a measurement; where networks normalise by batch
+        it is part of the result.
     """
 
     x_shape: tuple[int, ...]
     push: Callable[[Tensor], Tensor]
     push_dim: int
+    evaluate: Callable[[Tensor], dict[str, float]]
+    keep: Callable[[Tensor], dict[str, np.ndarray]]
+    chunk: int
+
+
+class Mixture(NamedTuple):
+    """Equal-weight isotropic Gaussians: centers (C, 2) and their common std, in data units."""
+
     centers: Tensor
     std: float
-    evaluate: Callable[[Tensor], dict[str, float]]
+
+    def push(self, z: Tensor) -> Tensor:
+        """Normals (N, >= 3) -> points (N, 2): one picks the mode, two spread it."""
+        modes = len(self.centers)
+        index = (torch.special.ndtr(z[..., 0]) * modes).long().clamp(max=modes - 1)
+        return self.centers[index] + self.std * z[..., 1:3]
 
 
-def mixture(centers: Tensor, std: float) -> Dataset:
-    """Equal-weight mixture of isotropic Gaussians: one normal picks the mode, two spread it."""
-
-    def push(z: Tensor) -> Tensor:
-        index = (torch.special.ndtr(z[..., 0]) * len(centers)).long().clamp(max=len(centers) - 1)
-        return centers.to(z.device)[index] + std * z[..., 1:3]
-
-    return Dataset((2,), push, 3, centers, std, lambda x: mixture_metrics(x, centers, std))
-
-
-def ring() -> Dataset:
+def ring() -> Mixture:
     """Eight Gaussians of std 0.1 on a circle of radius 1 (paper section 5.1; std, trap T1)."""
     angle = torch.arange(8, dtype=torch.float64) * (2 * math.pi / 8)  # endpoint excluded, trap T11
-    return mixture(torch.stack([angle.cos(), angle.sin()], dim=1).float(), 0.1)
+    return Mixture(torch.stack([angle.cos(), angle.sin()], dim=1).float(), 0.1)
 
 
-def grid() -> Dataset:
+def grid() -> Mixture:
     """A 10 by 10 grid of Gaussians of std 0.01, spacing 0.2, centred (paper section 5.1)."""
     axis = (torch.arange(10, dtype=torch.float64) - 4.5) * 0.2
-    return mixture(torch.cartesian_prod(axis, axis).float(), 0.01)
+    return Mixture(torch.cartesian_prod(axis, axis).float(), 0.01)
 
 
-DATASETS = {"ring": ring, "grid": grid}
+def stacked_mnist() -> images.Digits:
+    """Three MNIST digits as the channels of an image: 1,000 modes (paper section 5.2)."""
+    return images.mnist()
+
+
+def stacked_digits() -> images.Digits:
+    """Stacked MNIST's stand-in from scikit-learn's 1,797 bundled digits: no download, no paper."""
+    return images.sklearn_digits()
+
+
+MIXTURES = {"ring": ring, "grid": grid}
+STACKED = {"stacked_mnist": stacked_mnist, "stacked_digits": stacked_digits}
+CLASSIFIERS = {"stacked_mnist": "mnist", "stacked_digits": "digits"}
+
+
+def load_dataset(name: str, device: str = "cpu") -> Dataset:
+    """The dataset of that name, its tensors on ``device``. Raises UserError where files are
+    missing or damaged.
+    """
+    if name in MIXTURES:
+        return mixture(MIXTURES[name](), device)
+    return stacked(STACKED[name](), CLASSIFIERS[name], device)
+
+
+def mixture(modes: Mixture, device: str = "cpu") -> Dataset:
+    """A mixture with the metrics of paper section 5.1."""
+
+    def evaluate(x: Tensor) -> dict[str, float]:
+        return mixture_metrics(x, modes.centers, modes.std)
+
+    def keep(x: Tensor) -> dict[str, np.ndarray]:
+        return {"counts": density(x), "samples": x[:KEPT_POINTS].numpy()}
+
+    push = modes._replace(centers=modes.centers.to(device)).push
+    return Dataset((2,), push, 3, evaluate, keep, chunk=50_000)
+
+
+def stacked(digits: images.Digits, classifier: str, device: str = "cpu") -> Dataset:
+    """Stacks of three digits, counted by the shipped classifier of that name."""
+    push = images.stacks(digits, device)
+    model = load(classifier, device)
+
+    def evaluate(x: Tensor) -> dict[str, float]:
+        return stacked_mnist_metrics(classify(model, x.to(device)).cpu())
+
+    def keep(x: Tensor) -> dict[str, np.ndarray]:
+        return {"samples": pixels(x[:KEPT_IMAGES])}
+
+    return Dataset((3, 28, 28), push, images.INDEX_DIM, evaluate, keep, chunk=500)
+
+
+def pixels(x: Tensor) -> np.ndarray:
+    """Images (N, C, H, W) in [0, 1] as bytes (N, H, W, C)."""
+    return (x.nan_to_num(0).clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def density(samples: Tensor) -> np.ndarray:
+    """Counts (DENSITY_BINS, DENSITY_BINS) over the square of half-width DENSITY_EXTENT; points
+    outside are dropped. First axis x, second y.
+    """
+    edges = np.linspace(-DENSITY_EXTENT, DENSITY_EXTENT, DENSITY_BINS + 1)
+    finite = samples[samples.isfinite().all(dim=1)].double().numpy()
+    return np.histogram2d(finite[:, 0], finite[:, 1], bins=(edges, edges))[0].astype(np.uint32)

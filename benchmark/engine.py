@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
@@ -30,29 +29,30 @@ def stack(trees: Sequence[dict]) -> dict:
 class Engine:
     """S runs of one method, from their states.
 
-    advance: batches, one a run -> logs of the last iteration, each (S,).
-    state: the current state of run i, a view.
+    done: iterations they have behind them, which decides about the method's warm-up.
     """
 
-    def __init__(self, method: Method, states: Sequence[State], device: str) -> None:
+    def __init__(self, method: Method, states: Sequence[State], device: str, done: int = 0) -> None:
         self._method = method
         self._stacked = len(states) > 1
-        self._step: Callable[[State, Batch], tuple[State, Logs]] = (
-            vmap(method.step) if self._stacked else method.step
-        )
         self._state = stack(states)
-        self._graph: _Graph | None = None
+        self._done = done
+        self._graphs: dict[bool, _Graph] = {}
         self._capture = device == "cuda"
 
     def advance(self, batches: Sequence[Batch]) -> Logs:
-        """One iteration of every run."""
+        """One iteration of every run. batches: one a run. Returns its logs, each (S,)."""
+        early = self._method.warm_up is not None and self._done < self._method.warm_up.steps
+        step = self._method.warm_up.step if early else self._method.step
+        step = vmap(step) if self._stacked else step
+        self._done += 1
         if self._capture:
-            if self._graph is None:
-                self._graph = _Graph(self._step, self._state, stack(batches))
-                self._state = self._graph.state
-            logs = self._graph(batches)
+            if early not in self._graphs:
+                self._graphs[early] = _Graph(step, self._state, stack(batches))
+                self._state = self._graphs[early].state
+            logs = self._graphs[early](batches)
         else:
-            self._state, logs = self._step(self._state, stack(batches))
+            self._state, logs = step(self._state, stack(batches))
         return logs if self._stacked else {name: value[None] for name, value in logs.items()}
 
     def state(self, i: int) -> State:
@@ -60,10 +60,6 @@ class Engine:
         if not self._stacked:
             return self._state
         return pytree.tree_map(lambda leaf: leaf[i], self._state)
-
-    def sample(self, i: int, z: Tensor) -> Tensor:
-        """Generated points of run i."""
-        return self._method.sample(self.state(i), z)
 
 
 class _Graph:

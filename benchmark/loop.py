@@ -18,22 +18,18 @@ from torch import Tensor
 from benchmark import provenance
 from benchmark.compile import Jit
 from benchmark.config import Run, config_class, load_module
-from benchmark.datasets import DATASETS, Dataset
+from benchmark.datasets import Dataset, load_dataset
 from benchmark.engine import Engine
 from benchmark.noise import Feed, draw
 from benchmark.store import RunFolder, replaced
 from methods.base import Logs, Method, Spec, State
 
 CHECK_EVERY = 100  # steps between looks at the losses, each of which waits for the device
-SAMPLE_CHUNK = 50_000  # points generated at once: 51 MB of noise at Z = 256
-KEPT_SAMPLES = 5_000  # points stored for scatter plots
-DENSITY_BINS = 600  # per axis, over DENSITY_EXTENT: half a grid std per bin
-DENSITY_EXTENT = 1.5  # data units; holds ring and grid with their tails
 
 
-def prepare(run: Run, jit: Callable) -> tuple[Method, Spec, Dataset]:
+def prepare(run: Run, jit: Callable, device: str = "cpu") -> tuple[Method, Spec, Dataset]:
     """The method built for its dataset."""
-    dataset = DATASETS[run.dataset]()
+    dataset = load_dataset(run.data, device)
     spec = Spec(dataset.x_shape, run.budget.z_dim, run.budget.batch, dataset.push, jit)
     module = load_module(run.module)
     return module.build(spec, config_class(module)(**run.settings)), spec, dataset
@@ -106,17 +102,18 @@ class _Training:
         self.lanes, self.device, self.jit = lanes, device, jit
         self.checkpoint_seconds, self.progress = checkpoint_seconds, progress
         self.run = lanes[0].run  # all but its seed holds for every lane
-        self.method, self.spec, self.dataset = prepare(self.run, jit)
+        self.method, self.spec, self.dataset = prepare(self.run, jit, device)
         self.step = lanes[0].step
         self.compile_seconds = 0.0
         self.commit = provenance.commit()  # of the code that runs, not of the day it ends
         states = [lane.state or self.method.init(lane.run.seed) for lane in lanes]
-        self.engine = Engine(self.method, [to_device(s, device) for s in states], device)
+        on_device = [to_device(s, device) for s in states]
+        self.engine = Engine(self.method, on_device, device, self.step)
         for lane in lanes:
             lane.state = None
 
     def execute(self) -> None:
-        name, budget = self.run.dataset, self.run.budget
+        name, budget = self.run.data, self.run.budget
         feeds = [
             Feed(self.method, self.spec, name, self.dataset, lane.run.seed, self.device)
             for lane in self.lanes
@@ -183,13 +180,16 @@ class _Training:
         return x
 
     def _sample(self, i: int, n: int) -> Tensor:
-        address = (self.lanes[i].run.seed, self.run.dataset, "evaluation")
+        state, chunk = self.engine.state(i), self.dataset.chunk
         parts = []
-        for block, start in enumerate(range(0, n, SAMPLE_CHUNK)):
-            shape = (min(SAMPLE_CHUNK, n - start), self.spec.z_dim)
-            z = draw(*address, block, shape, self.device)
-            parts.append(self.engine.sample(i, z).cpu())
+        for block, start in enumerate(range(0, n, chunk)):
+            z = self._latents(i, block, min(chunk, n - start))
+            parts.append(self.method.sample(state, z).cpu())
         return torch.cat(parts)
+
+    def _latents(self, i: int, block: int, n: int) -> Tensor:
+        address = (self.lanes[i].run.seed, self.run.data, "evaluation", block)
+        return draw(*address, (n, self.spec.z_dim), self.device)
 
     def _checkpoint(self) -> None:
         for i in self._active():
@@ -199,8 +199,12 @@ class _Training:
         lane = self.lanes[i]
         x = self._evaluate(i, self.run.budget.final_samples, logs)
         lane.folder.write_metrics(lane.rows)
+        kept = self.dataset.keep(x)
+        for name, sample in self.method.also.items():
+            more = sample(self.engine.state(i), self._latents(i, 0, self.dataset.chunk)).cpu()
+            kept |= {f"{name}_{key}": value for key, value in self.dataset.keep(more).items()}
         with replaced(lane.folder.path / "samples.npz") as file:
-            np.savez_compressed(file, counts=density(x), samples=x[:KEPT_SAMPLES].numpy())
+            np.savez_compressed(file, **kept)
         lane.folder.write_provenance(
             provenance.machine(self.device)
             | {
@@ -221,15 +225,6 @@ class _Training:
 def evaluation_steps(total: int, evaluations: int) -> set[int]:
     """Evenly spaced steps, the last one included."""
     return {round(total * k / evaluations) for k in range(1, evaluations + 1)}
-
-
-def density(samples: Tensor) -> np.ndarray:
-    """Counts (DENSITY_BINS, DENSITY_BINS) over the square of half-width DENSITY_EXTENT; points
-    outside are dropped. First axis x, second y.
-    """
-    edges = np.linspace(-DENSITY_EXTENT, DENSITY_EXTENT, DENSITY_BINS + 1)
-    finite = samples[samples.isfinite().all(dim=1)].double().numpy()
-    return np.histogram2d(finite[:, 0], finite[:, 1], bins=(edges, edges))[0].astype(np.uint32)
 
 
 def to_device(state: State, device: str) -> State:

@@ -14,7 +14,7 @@ from benchmark.config import DATASET_NAMES
 from benchmark.provenance import ROOT
 from benchmark.store import read_json, run_folders, write_text
 from methods import REGISTRY
-from metrics import HEADLINES, METRICS
+from metrics import HEADLINES, METRICS, Metric
 from metrics.intervals import t_interval
 
 REFERENCE = ROOT / "results" / "reference.csv"  # published numbers, by source
@@ -88,11 +88,14 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     rank = {name: i for i, name in enumerate(DATASET_NAMES)}
     datasets = sorted({d for d, _ in groups}, key=lambda d: (rank.get(d, len(rank)), d))
     keys = [(d, m) for d in datasets for m in ordered(m for e, m in groups if e == d)]
+    measured = table.groupby("dataset")["metric"].unique()
     for dataset, method in keys:
         runs = groups[dataset, method]
         seeds = list(runs.groupby("seed"))
         missed = sum(run["status"].iloc[0] != "complete" for _, run in seeds)
-        for name, metric in METRICS.items():
+        # Where every run failed before a measurement, all metrics have their worst value.
+        names = [m for m in METRICS if m in measured[dataset]] or list(METRICS)
+        for name, metric in ((n, METRICS[n]) for n in names):
             values = [_final(run, name, metric.miss) for _, run in seeds]
             mean, low, high = t_interval(values)
             rows.append(
@@ -133,15 +136,16 @@ def markdown(summary: pd.DataFrame, scale: str) -> str:
     """The summary as Markdown, a table per dataset, the paper's numbers beside ours."""
     reference = pd.read_csv(REFERENCE).query("comparable == 'yes'")
     published = reference.set_index(["dataset", "method", "metric"])["value"]
-    head = ["method", *(m.label for m in HEADLINES.values()), "seeds", "updates", "s/run"]
     lines = [
         f"Scale: {scale}. Mean [95 % interval over seeds]; (paper: ...) where it has a number."
     ]
     for dataset, part in summary.groupby("dataset", sort=False):
+        shown = headlines(part)
+        head = ["method", *(m.label for m in shown.values()), "seeds", "updates", "s/run"]
         lines += ["", f"**{dataset}**", "", _pipe(head), _pipe(["---"] * len(head))]
         for method, rows in part.groupby("method", sort=False):
             by, cells = rows.set_index("metric"), []
-            for name, metric in HEADLINES.items():
+            for name, metric in shown.items():
                 theirs = published.get((dataset, method, name))
                 extra = "" if theirs is None else f" (paper: {theirs:g})"
                 cells.append(_cell(by.loc[name], metric.digits) + extra)
@@ -149,6 +153,11 @@ def markdown(summary: pd.DataFrame, scale: str) -> str:
             tail = [_seeds(first), f"{first.steps:,}", f"{first.seconds:.0f}"]
             lines.append(_pipe([method.replace("|", "\\|"), *cells, *tail]))
     return "\n".join(lines) + "\n"
+
+
+def headlines(summary: pd.DataFrame) -> dict[str, Metric]:
+    """The metrics of one dataset's summary that have a column of their own."""
+    return {name: metric for name, metric in HEADLINES.items() if name in set(summary["metric"])}
 
 
 def _pipe(cells: list[str]) -> str:
@@ -171,11 +180,12 @@ def render(summary: pd.DataFrame, scale: str) -> str:
         return "no finished runs"
     blocks = []
     for dataset, part in summary.groupby("dataset", sort=False):
-        lines = [f"{dataset}: {scale}", _row("method", *(m.label for m in HEADLINES.values()))]
+        shown = headlines(part)
+        lines = [f"{dataset}: {scale}", _row("method", *(m.label for m in shown.values()))]
         lines[-1] += "  seeds    updates  s/run"
         for method, rows in part.groupby("method", sort=False):
             by = rows.set_index("metric")
-            cells = [_cell(by.loc[name], metric.digits) for name, metric in HEADLINES.items()]
+            cells = [_cell(by.loc[name], metric.digits) for name, metric in shown.items()]
             first = rows.iloc[0]
             tail = f"  {_seeds(first):>5}  {first.steps:>9,}  {first.seconds:>5.0f}"
             lines.append(_row(method, *cells) + tail)

@@ -11,7 +11,6 @@ Departures: networks and step sizes of the other methods here; the encoder takes
 
 from __future__ import annotations
 
-import torch
 from pydantic import Field
 from torch import Tensor
 from torch.func import grad_and_value
@@ -30,18 +29,18 @@ class ALIConfig(GANConfig):
 
 def build(spec: Spec, cfg: ALIConfig) -> Method:
     """ALI with simultaneous updates."""
-    generator = nets.generator(spec)
+    generator = nets.generator(spec, cfg.nets)
     encoder = nets.encoder(spec, 2 * spec.z_dim)
-    discriminator = nets.discriminator(spec, extra=spec.z_dim)
+    discriminator = nets.discriminator(spec, cfg.nets, ratio=cfg.d_ratio, extra=spec.z_dim)
     optimiser = adam(cfg.beta1, cfg.beta2)
 
     def logits(psi: Tensor, theta: Tensor, xi: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
         """Logits of the encoder's and the generator's pairs, each (B,)."""
         mu, log_sigma = encoder.apply(xi, batch["x"]).chunk(2, dim=1)
         z_x = mu + log_sigma.exp() * batch["eps"]
-        real = discriminator.apply(psi, torch.cat([batch["x"], z_x], dim=1))
+        real = discriminator.apply(psi, batch["x"], z_x)
         x_g = generator.apply(theta, batch["z"])
-        return real, discriminator.apply(psi, torch.cat([x_g, batch["z"]], dim=1))
+        return real, discriminator.apply(psi, x_g, batch["z"])
 
     def loss_psi(psi, theta, xi, batch):
         return losses.gan_psi(*logits(psi, theta, xi, batch))

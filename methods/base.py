@@ -9,11 +9,12 @@ functions on a flat state and nothing else. To add one, write a file with a conf
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Literal, NamedTuple
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 State = dict[str, Tensor | dict[str, Tensor]]
@@ -25,6 +26,20 @@ class MethodConfig(BaseModel):
     """Base of every method's settings: immutable, unknown keys and NaN refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class NetworkConfig(MethodConfig):
+    """Which networks a method uses; on 2D data there is one choice (``methods.nets``)."""
+
+    nets: Literal["auto", "lbt", "metz"] = "auto"  # on images; auto is lbt
+    d_ratio: float = Field(1.0, gt=0)  # of the discriminator's widths; 1, 0.5, 0.25 on images
+
+
+class WarmUp(NamedTuple):
+    """Another step for the first iterations: steps, how many; step, as ``Method.step``."""
+
+    steps: int
+    step: Callable[[State, Batch], tuple[State, Logs]]
 
 
 class Spec(NamedTuple):
@@ -53,6 +68,8 @@ class Method(NamedTuple):
     data: names of the data batches one step needs, each (B, *x_shape). Equal names carry equal
         data for every method of a given seed.
     noise: name -> shape of the standard normal draws one step needs.
+    warm_up: what replaces ``step`` at first, where there is something.
+    also: name -> (state, z) -> x: further samplers worth a look, such as the estimator's.
     """
 
     init: Callable[[int], State]
@@ -60,6 +77,8 @@ class Method(NamedTuple):
     sample: Callable[[State, Tensor], Tensor]
     data: tuple[str, ...]
     noise: dict[str, tuple[int, ...]]
+    warm_up: WarmUp | None = None
+    also: Mapping[str, Callable[[State, Tensor], Tensor]] = MappingProxyType({})
 
 
 def seeded(*names: int | str) -> torch.Generator:

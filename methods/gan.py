@@ -19,11 +19,11 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 from methods import losses, nets
-from methods.base import Batch, Logs, Method, MethodConfig, Spec, State
+from methods.base import Batch, Logs, Method, NetworkConfig, Spec, State
 from methods.optim import Opt, adam, init_players
 
 
-class GANConfig(MethodConfig):
+class GANConfig(NetworkConfig):
     """Settings of the plain adversarial methods (REFERENCE_FACTS section 1.1)."""
 
     eta_theta: float = Field(1e-3, gt=0)  # authors' code, and LSGAN's and Unrolled GAN's
@@ -66,13 +66,13 @@ def discriminator_update(
 
 def adversarial(spec: Spec, cfg: GANConfig, loss: Losses, pack: int = 1) -> Method:
     """Alternating D and G steps with any pair of losses; D judges packs of ``pack`` points."""
-    generator = nets.generator(spec)
-    discriminator = nets.discriminator(spec, pack=pack)
+    generator = nets.generator(spec, cfg.nets)
+    discriminator = nets.discriminator(spec, cfg.nets, ratio=cfg.d_ratio, pack=pack)
     optimiser = adam(cfg.beta1, cfg.beta2)
     data = ("x", *(f"x_pack{i}" for i in range(1, pack)))
 
     def packs(theta: Tensor, z: Tensor) -> Tensor:
-        """z (pack * B, Z) -> joint points (B, pack * features)."""
+        """z (pack * B, Z) -> joint points (B, pack * channels, ...)."""
         return torch.cat(generator.apply(theta, z).chunk(pack), dim=1)
 
     update_psi = discriminator_update(spec, cfg, discriminator, loss.psi)

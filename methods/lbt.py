@@ -33,12 +33,13 @@ from torch import Tensor
 from torch.func import grad_and_value, vjp
 
 from methods import estimators, nets
-from methods.base import Batch, Logs, Method, MethodConfig, Spec, State
+from methods.base import Batch, Logs, Method, NetworkConfig, Spec, State
+from methods.estimators import EstimatorConfig
 from methods.optim import Opt, Optimiser, adam, clip_by_norm, init_players
 from methods.unroll import inner_problem, unroll
 
 
-class LBTConfig(MethodConfig):
+class LBTConfig(EstimatorConfig, NetworkConfig):
     """Settings of LBT; defaults are the recommended column of REFERENCE_FACTS section 1.1."""
 
     K: int = Field(5, ge=1)  # unrolled steps; paper section 5
@@ -51,8 +52,6 @@ class LBTConfig(MethodConfig):
     eps_root: float = Field(1e-8, gt=0)  # inside the root, estimator only; authors' code
     detach_v: bool = True  # authors' code
     clip_norm: float = Field(5.0, ge=0)  # of the generator's gradient; 0 is off; authors' code
-    latent: int = Field(32, ge=1)  # VAE latent dimension; authors' code
-    variance: float = Field(1e-3, gt=0)  # of p(x|z), fixed; authors' code for ring and grid
 
 
 class Student(NamedTuple):
@@ -63,18 +62,20 @@ class Student(NamedTuple):
     teach: (theta, phi, opt_phi, batch) -> (grad_theta, loss): gradient and value of
         -E_p[log p_E(x; phi^K)], nats per point, through the K unrolled updates.
     noise: name -> shape of the draws one iteration needs, in addition to the data batch "x".
+    also: the estimator's own samples, for ``Method.also``, where Z suffices to draw them.
     """
 
     players: dict[str, tuple[Callable[[torch.Generator], Tensor], Optimiser]]
     learn: Callable[[Tensor, Tensor, Opt, Batch], tuple[Tensor, Opt]]
     teach: Callable[[Tensor, Tensor, Opt, Batch], tuple[Tensor, Tensor]]
     noise: dict[str, tuple[int, ...]]
+    also: dict[str, Callable[[State, Tensor], Tensor]]
 
 
 def student(spec: Spec, cfg: LBTConfig) -> Student:
     """LBT's inner and outer problem in the estimator, shared with LBT-GAN."""
-    estimator = estimators.vae(spec, cfg.latent, cfg.variance)
-    generate = nets.generator(spec).apply
+    estimator = estimators.build(spec, cfg)
+    generate = nets.generator(spec, cfg.nets).apply
     optimiser = adam(cfg.beta1, cfg.beta2, 0.0, cfg.eps_root, detach_v=cfg.detach_v)
 
     def loss(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
@@ -86,7 +87,7 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
 
     def learn(theta: Tensor, phi: Tensor, opt: Opt, batch: Batch) -> tuple[Tensor, Opt]:
         # The generator is fixed while the estimator learns: one large forward for all M batches.
-        xs = generate_many(theta, batch["z_inner"]).view(cfg.M, spec.batch, *spec.x_shape)
+        xs = generate_many(theta, batch["z_inner"])
         eta = phi.new_full((), cfg.eta_phi_inner)
         for x, eps in zip(xs.unbind(), batch["eps_inner"].unbind(), strict=True):
             phi, opt, _ = inner.step(phi, opt, x, eps, eta)
@@ -94,26 +95,28 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
 
     def teach(theta: Tensor, phi: Tensor, opt: Opt, batch: Batch) -> tuple[Tensor, Tensor]:
         x_g, pull_theta = vjp(lambda p: generate(p, batch["z_unroll"]), theta)
-        xs = x_g.view(cfg.K, spec.batch, *spec.x_shape).unbind()
         eta = phi.new_full((), cfg.eta_phi)
-        phi_K, pull = unroll(inner, phi, opt, xs, batch["eps_unroll"].unbind(), eta)
+        phi_K, pull = unroll(inner, phi, opt, x_g.unbind(), batch["eps_unroll"].unbind(), eta)
         lam_phi, value = outer(phi_K, batch["x"], batch["eps_x"])
-        (grad_theta,) = pull_theta(torch.cat(pull(lam_phi)))
+        (grad_theta,) = pull_theta(torch.stack(pull(lam_phi)))
         return grad_theta, value
 
     noise = {
-        "z_inner": (cfg.M * spec.batch, spec.z_dim),
+        "z_inner": (cfg.M, spec.batch, spec.z_dim),
         "eps_inner": (cfg.M, spec.batch, *estimator.noise),
-        "z_unroll": (cfg.K * spec.batch, spec.z_dim),
+        "z_unroll": (cfg.K, spec.batch, spec.z_dim),
         "eps_unroll": (cfg.K, spec.batch, *estimator.noise),
         "eps_x": (spec.batch, *estimator.noise),
     }
-    return Student({"phi": (estimator.init, optimiser)}, learn, teach, noise)
+    also = {}
+    if spec.z_dim >= estimator.sample_dim:
+        also["estimator"] = lambda state, z: estimator.sample(state["phi"], z)
+    return Student({"phi": (estimator.init, optimiser)}, learn, teach, noise, also)
 
 
 def build(spec: Spec, cfg: LBTConfig) -> Method:
     """Algorithm 1."""
-    generator = nets.generator(spec)
+    generator = nets.generator(spec, cfg.nets)
     learner = student(spec, cfg)
     optimiser = adam(cfg.beta1, cfg.beta2)
 
@@ -132,4 +135,4 @@ def build(spec: Spec, cfg: LBTConfig) -> Method:
     def sample(state: State, z: Tensor) -> Tensor:
         return generator.apply(state["theta"], z)
 
-    return Method(init, step, sample, ("x",), learner.noise)
+    return Method(init, step, sample, ("x",), learner.noise, also=learner.also)

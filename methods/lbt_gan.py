@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 from methods import losses, nets
-from methods.base import Batch, Logs, Method, Spec, State
+from methods.base import Batch, Logs, Method, Spec, State, WarmUp
 from methods.gan import discriminator_update
 from methods.lbt import LBTConfig, student
 from methods.optim import adam, clip_by_norm, init_players
@@ -28,12 +28,13 @@ class LBTGANConfig(LBTConfig):
 
     lambda_G: float = Field(0.1, ge=0)  # paper section 5, synthetic data; 1 on images
     eta_psi: float = Field(1e-4, gt=0)  # authors' code
+    warm_up: int = Field(0, ge=0)  # first updates as a plain GAN; authors' code: 3000 on images
 
 
 def build(spec: Spec, cfg: LBTGANConfig) -> Method:
     """LBT plus lambda_G times a non-saturating GAN."""
-    generator = nets.generator(spec)
-    discriminator = nets.discriminator(spec)
+    generator = nets.generator(spec, cfg.nets)
+    discriminator = nets.discriminator(spec, cfg.nets, ratio=cfg.d_ratio)
     learner = student(spec, cfg)
     optimiser = adam(cfg.beta1, cfg.beta2)
 
@@ -48,23 +49,32 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
         players = {"theta": (generator.init, optimiser), "psi": (discriminator.init, optimiser)}
         return init_players(seed, players | learner.players)
 
-    def step(state: State, batch: Batch) -> tuple[State, Logs]:
-        theta = state["theta"]
-        phi, opt_phi = learner.learn(theta, state["phi"], state["opt_phi"], batch)
+    def step(state: State, batch: Batch, teaching: bool = True) -> tuple[State, Logs]:
+        theta, phi, opt_phi = state["theta"], state["phi"], state["opt_phi"]
+        if teaching:
+            phi, opt_phi = learner.learn(theta, phi, opt_phi, batch)
         x_g = generator.apply(theta, batch["z_psi"])
         psi, opt_psi, loss_psi = update_psi(state["psi"], state["opt_psi"], batch["x_psi"], x_g)
-        grad_lbt, loss_lbt = learner.teach(theta, phi, opt_phi, batch)
-        grad_gan, loss_gan = adversarial(theta, psi, batch["z"])
-        grad = clip_by_norm(grad_lbt + cfg.lambda_G * grad_gan, cfg.clip_norm)
+        grad, loss_gan = adversarial(theta, psi, batch["z"])
+        logs = {"loss_gan": loss_gan, "loss_psi": loss_psi}
+        grad = cfg.lambda_G * grad
+        if teaching:
+            grad_lbt, logs["loss_theta"] = learner.teach(theta, phi, opt_phi, batch)
+            grad = grad_lbt + grad
+        grad = clip_by_norm(grad, cfg.clip_norm)
         theta, opt_theta = optimiser.update(theta, state["opt_theta"], grad, cfg.eta_theta)
         params = {"theta": theta, "phi": phi, "psi": psi}
         state = params | {"opt_theta": opt_theta, "opt_phi": opt_phi, "opt_psi": opt_psi}
-        logs = {"loss_theta": loss_lbt, "loss_gan": loss_gan, "loss_psi": loss_psi}
         return state, logs
+
+    def plain_gan(state: State, batch: Batch) -> tuple[State, Logs]:
+        """The authors' first iterations on images: E is not trained and has no say."""
+        return step(state, batch, teaching=False)
 
     def sample(state: State, z: Tensor) -> Tensor:
         return generator.apply(state["theta"], z)
 
     z_shape = (spec.batch, spec.z_dim)
     noise = learner.noise | {"z_psi": z_shape, "z": z_shape}
-    return Method(init, step, sample, ("x", "x_psi"), noise)
+    warm_up = WarmUp(cfg.warm_up, plain_gan) if cfg.warm_up else None
+    return Method(init, step, sample, ("x", "x_psi"), noise, warm_up, learner.also)

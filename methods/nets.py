@@ -1,4 +1,5 @@
-"""Networks as pairs of pure functions on one flat parameter vector.
+"""Networks as pairs of pure functions on one flat parameter vector; image networks are built from
+``methods/convnets.py``.
 
 A flat vector per player makes Adam a handful of fused operations on any device, the hypergradient
 plain vector algebra, and a checkpoint one array. Initialisation is Glorot uniform with zero biases
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from methods import convnets
 from methods.base import Spec
 
 HIDDEN = (128, 128)  # paper section 5.1: two hidden layers of 128 units in every 2D network
@@ -64,23 +66,71 @@ def mlp(sizes: Sequence[int], activation: Callable[[Tensor], Tensor] = tanh) -> 
     return Net(init, apply, sum(math.prod(s) for s in shapes))
 
 
-def generator(spec: Spec) -> Net:
-    """G(z; theta): (B, Z) -> (B, *x_shape)."""
-    (features,) = spec.x_shape
-    return mlp((spec.z_dim, *HIDDEN, features))
-
-
-def discriminator(spec: Spec, *, pack: int = 1, extra: int = 0) -> Net:
-    """D(.; psi) -> logits (B,), for ``pack`` concatenated points and ``extra`` joint features.
-
-    Only the first layer grows with ``pack`` and ``extra``, as in PacGAN and ALI.
+def generator(spec: Spec, family: str = "auto") -> Net:
+    """G(z; theta): (..., B, Z) -> (..., B, *x_shape), pixels in [0, 1]. Every batch has its own
+    batch-norm statistics.
     """
-    (features,) = spec.x_shape
-    net = mlp((features * pack + extra, *HIDDEN, 1))
-    return net._replace(apply=lambda psi, x: net.apply(psi, x).squeeze(-1))
+    if len(spec.x_shape) == 1:
+        return mlp((spec.z_dim, *HIDDEN, *spec.x_shape))
+    chosen = _family(spec, family)
+    net = convnets.stack(chosen.generator(spec.z_dim), chosen.init)
+
+    def apply(theta: Tensor, z: Tensor) -> Tensor:
+        groups = math.prod(z.shape[:-2])
+        x = net.apply(theta, z.flatten(0, -2), groups)
+        x = (x + 1) / 2 if chosen.signed else x
+        return x.view(*z.shape[:-1], *spec.x_shape)
+
+    return Net(net.init, apply, net.size)
+
+
+def discriminator(
+    spec: Spec, family: str = "auto", *, ratio: float = 1.0, pack: int = 1, extra: int = 0
+) -> Net:
+    """D(.; psi) -> logits (B,). apply: (psi, x (B, pack * channels, ...)[, code (B, extra)]).
+
+    ``pack`` points are concatenated along their first axis (coordinates or channels); only the
+    first layer grows with them, as in PacGAN. A code joins flat data at the input, images at the
+    flattened features, as in ALI. ratio: of the widths of D's hidden units or channels.
+    """
+    if len(spec.x_shape) == 1:
+        (features,) = spec.x_shape
+        hidden = (max(1, round(width * ratio)) for width in HIDDEN)
+        flat = mlp((features * pack + extra, *hidden, 1))
+
+        def judge(psi: Tensor, *x: Tensor) -> Tensor:
+            return flat.apply(psi, torch.cat(x, dim=1)).squeeze(-1)
+
+        return flat._replace(apply=judge)
+    chosen = _family(spec, family)
+    layers, features = chosen.trunk(spec.x_shape[0] * pack, ratio)
+    trunk = convnets.stack(layers, chosen.init)
+    head = convnets.stack(chosen.head(features, extra), chosen.init)
+
+    def init(generator: torch.Generator) -> Tensor:
+        return torch.cat([trunk.init(generator), head.init(generator)])
+
+    def apply(psi: Tensor, x: Tensor, *code: Tensor) -> Tensor:
+        psi_trunk, psi_head = psi.split([trunk.size, head.size])
+        found = trunk.apply(psi_trunk, 2 * x - 1 if chosen.signed else x)
+        return head.apply(psi_head, torch.cat([found, *code], dim=1)).squeeze(-1)
+
+    return Net(init, apply, trunk.size + head.size)
 
 
 def encoder(spec: Spec, out: int) -> Net:
-    """An encoder or reconstructor: (B, *x_shape) -> (B, out)."""
-    (features,) = spec.x_shape
-    return mlp((features, *HIDDEN, out))
+    """An encoder or reconstructor: (B, *x_shape) -> (B, out). 500-500 ReLU on images, the size of
+    the VEEGAN authors' encoder.
+    """
+    features = math.prod(spec.x_shape)
+    if len(spec.x_shape) == 1:
+        return mlp((features, *HIDDEN, out))
+    net = mlp((features, 500, 500, out), torch.relu)
+    return net._replace(apply=lambda xi, x: net.apply(xi, x.flatten(1)))
+
+
+def _family(spec: Spec, name: str) -> convnets.Family:
+    family = convnets.FAMILIES["lbt" if name == "auto" else name]
+    if family.x_shape != spec.x_shape:
+        raise ValueError(f"the {name} networks are for images {family.x_shape}, not {spec.x_shape}")
+    return family

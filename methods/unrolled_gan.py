@@ -36,8 +36,8 @@ class UnrolledGANConfig(GANConfig):
 
 def build(spec: Spec, cfg: UnrolledGANConfig) -> Method:
     """Unrolled GAN with K discriminator steps."""
-    generator = nets.generator(spec)
-    discriminator = nets.discriminator(spec)
+    generator = nets.generator(spec, cfg.nets)
+    discriminator = nets.discriminator(spec, cfg.nets, ratio=cfg.d_ratio)
     adam_theta = adam(cfg.beta1, cfg.beta2)
     adam_psi = adam(cfg.beta1, cfg.beta2, eps_root=cfg.eps_root, detach_v=cfg.detach_v)
 

@@ -12,24 +12,22 @@ from torch import Tensor
 from torch.func import grad_and_value
 
 from methods import estimators
-from methods.base import Batch, Logs, Method, MethodConfig, Spec, State
+from methods.base import Batch, Logs, Method, Spec, State
 from methods.optim import adam, init_players
 
 
-class VAEConfig(MethodConfig):
+class VAEConfig(estimators.EstimatorConfig):
     """Settings of the reference VAE (REFERENCE_FACTS section 1.1)."""
 
     eta_phi: float = Field(3e-4, gt=0)  # LBT's kept estimator updates
     beta1: float = Field(0.5, ge=0, lt=1)
     beta2: float = Field(0.999, ge=0, lt=1)
     eps_root: float = Field(1e-8, gt=0)
-    latent: int = Field(32, ge=1)
-    variance: float = Field(1e-3, gt=0)
 
 
 def build(spec: Spec, cfg: VAEConfig) -> Method:
     """Maximises the lower bound on the data, one Adam step per iteration."""
-    estimator = estimators.vae(spec, cfg.latent, cfg.variance)
+    estimator = estimators.build(spec, cfg)
     if spec.z_dim < estimator.sample_dim:
         raise ValueError(f"z_dim must be at least {estimator.sample_dim} to sample from the VAE")
     optimiser = adam(cfg.beta1, cfg.beta2, 0.0, cfg.eps_root)

@@ -18,7 +18,6 @@ the other methods here, F as G's mirror with G's step size.
 
 from __future__ import annotations
 
-import torch
 from pydantic import Field
 from torch import Tensor
 from torch.func import grad_and_value
@@ -38,13 +37,13 @@ class VEEGANConfig(GANConfig):
 
 def build(spec: Spec, cfg: VEEGANConfig) -> Method:
     """VEEGAN: one D step, then one joint step of G and F."""
-    generator = nets.generator(spec)
+    generator = nets.generator(spec, cfg.nets)
     reconstructor = nets.encoder(spec, spec.z_dim)
-    discriminator = nets.discriminator(spec, extra=spec.z_dim)
+    discriminator = nets.discriminator(spec, cfg.nets, ratio=cfg.d_ratio, extra=spec.z_dim)
     optimiser = adam(cfg.beta1, cfg.beta2)
 
     def judge(psi: Tensor, x: Tensor, z: Tensor) -> Tensor:
-        return discriminator.apply(psi, torch.cat([x, z], dim=1))
+        return discriminator.apply(psi, x, z)
 
     @spec.jit
     def update_psi(psi, opt, theta, xi, x, z):

@@ -6,6 +6,7 @@ import math
 from typing import NamedTuple
 
 from metrics.mixture import mixture_metrics
+from metrics.stacked_mnist import stacked_mnist_metrics
 
 
 class Metric(NamedTuple):
@@ -27,7 +28,9 @@ METRICS = {
     "intra_mode_kl": Metric("intra-mode KL (nats)", False, math.inf, 2),
     "intra_mode_kl_reverse": Metric("reverse intra-mode KL (nats)", False, math.inf, 2, False),
     "modes_in_kl": Metric("modes in KL", True, 0.0, 1, False),
+    "smnist_modes": Metric("modes of 1,000", True, 0.0, 1),
+    "smnist_kl": Metric("KL to uniform (nats)", False, math.inf, 2),
 }
 HEADLINES = {name: metric for name, metric in METRICS.items() if metric.headline}
 
-__all__ = ["HEADLINES", "METRICS", "Metric", "mixture_metrics"]
+__all__ = ["HEADLINES", "METRICS", "Metric", "mixture_metrics", "stacked_mnist_metrics"]

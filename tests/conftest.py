@@ -12,7 +12,8 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 from benchmark.config import config_class  # noqa: E402
-from benchmark.datasets import DATASETS, Dataset  # noqa: E402
+from benchmark.datasets import Mixture, load_dataset  # noqa: E402
+from benchmark.datasets import ring as make_ring  # noqa: E402
 from methods import REGISTRY  # noqa: E402
 from methods.base import Method, Spec  # noqa: E402
 
@@ -28,13 +29,13 @@ def no_autograd():
 
 
 @pytest.fixture
-def ring() -> Dataset:
-    return DATASETS["ring"]()
+def ring() -> Mixture:
+    return make_ring()
 
 
 def build(name: str, **changes) -> tuple[Method, Spec]:
     """A registered method on the ring with a small batch and short inner loops."""
-    dataset = DATASETS["ring"]()
+    dataset = load_dataset("ring")
     spec = Spec(dataset.x_shape, 40, 8, dataset.push)
     module = importlib.import_module(REGISTRY[name])
     cfg = config_class(module)(**SMALL.get(name, {}) | changes)

@@ -9,12 +9,12 @@ import torch
 from conftest import build
 
 from benchmark.config import DATASET_NAMES
-from benchmark.datasets import DATASETS
+from benchmark.datasets import MIXTURES, STACKED, load_dataset
 from benchmark.noise import BLOCK, Feed, draw
 
 
 def test_the_names_known_without_torch_are_the_datasets():
-    assert tuple(DATASETS) == DATASET_NAMES
+    assert (*MIXTURES, *STACKED) == DATASET_NAMES
 
 
 def test_ring_geometry(ring):
@@ -25,14 +25,14 @@ def test_ring_geometry(ring):
 
 
 def test_grid_geometry():
-    grid = DATASETS["grid"]()
+    grid = MIXTURES["grid"]()
     assert grid.std == 0.01 and len(grid.centers) == 100
     assert torch.allclose(grid.centers.unique(), torch.linspace(-0.9, 0.9, 10))
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", MIXTURES)
 def test_components_have_equal_weight_and_the_stated_spread(name):
-    data, n = DATASETS[name](), 400_000
+    data, n = MIXTURES[name](), 400_000
     x = data.push(torch.randn(n, 3, generator=torch.Generator().manual_seed(0)))
     index = torch.cdist(x, data.centers).argmin(1)
     counts = index.bincount(minlength=len(data.centers))
@@ -44,7 +44,7 @@ def test_components_have_equal_weight_and_the_stated_spread(name):
 
 def feed(name, seed=0, dataset="ring"):
     method, spec = build(name)
-    return Feed(method, spec, dataset, DATASETS[dataset](), seed, "cpu")
+    return Feed(method, spec, dataset, load_dataset(dataset), seed, "cpu")
 
 
 def test_all_methods_of_a_seed_see_the_same_data():

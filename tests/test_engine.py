@@ -13,7 +13,7 @@ import torch
 from conftest import batch, build, flat
 
 from benchmark.compile import MIN_STEPS, Jit, pays
-from benchmark.datasets import DATASETS
+from benchmark.datasets import load_dataset
 from methods import REGISTRY, lbt
 from methods.base import Spec
 
@@ -52,7 +52,7 @@ def test_an_error_of_the_method_itself_is_not_hidden():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_compiled_equals_eager_and_call_two_does_not_recompile(name):
-    dataset = DATASETS["ring"]()
+    dataset = load_dataset("ring")
     eager, spec = build(name)
     module = __import__(REGISTRY[name], fromlist=["build"])
     from conftest import SMALL

@@ -22,7 +22,7 @@ def test_parameter_counts_of_the_2d_networks(ring):
     assert nets.generator(spec).size == PARAMETERS["theta"]
     assert nets.discriminator(spec).size == PARAMETERS["psi"]
     assert nets.discriminator(spec, pack=3).size == PARAMETERS["psi"] + 2 * 256
-    assert estimators.vae(spec, 32, 1e-3).size == PARAMETERS["phi"]
+    assert estimators.build(spec, estimators.EstimatorConfig()).size == PARAMETERS["phi"]
 
 
 def test_glorot_bounds_and_zero_biases():
@@ -42,7 +42,7 @@ def test_tanh():
 def test_vae_bound_by_hand():
     """A decoder with zero weights ignores z, so the bound is log N(x; b, s2 I) - KL(q || p)."""
     spec = Spec((2,), 8, 4)
-    estimator = estimators.vae(spec, latent=3, variance=0.25)
+    estimator = estimators.vae(spec, estimators.EstimatorConfig(latent=3, variance=0.25))
     phi = estimator.init(torch.Generator().manual_seed(0))
     encode = nets.encoder(spec, 6)
     decoder = torch.zeros(estimator.size - encode.size)
@@ -96,11 +96,11 @@ def test_lbt_step_sizes_of_kept_and_unrolled_updates():
     method, spec = build("lbt", M=1, K=1, eta_phi=1e-3, eta_phi_inner=1e-2)
     state, inputs = method.init(0), batch(method, spec)
     after, logs = method.step(state, inputs)
-    estimator = estimators.vae(spec, 32, 1e-3)
+    estimator = estimators.build(spec, estimators.EstimatorConfig())
     generate = nets.generator(spec).apply
     phi, m, v = state["phi"], 0.0, 0.0
     for t, (name, eta) in enumerate([("inner", 1e-2), ("unroll", 1e-3)], start=1):
-        x, eps = generate(state["theta"], inputs[f"z_{name}"]), inputs[f"eps_{name}"][0]
+        x, eps = generate(state["theta"], inputs[f"z_{name}"][0]), inputs[f"eps_{name}"][0]
         g = -torch.func.grad(lambda p, x=x, e=eps: estimator.log_prob(p, x, e).mean())(phi)
         m, v = 0.5 * m + 0.5 * g, 0.999 * v + 0.001 * g**2
         phi = phi - eta * (1 - 0.999**t) ** 0.5 / (1 - 0.5**t) * m / (v + 1e-8).sqrt()

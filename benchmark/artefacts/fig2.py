@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 
 from benchmark.artefacts import style
 from benchmark.config import Job
-from benchmark.loop import DENSITY_BINS, DENSITY_EXTENT
+from benchmark.datasets import DENSITY_BINS, DENSITY_EXTENT
 from benchmark.results import Results
 from benchmark.tables import ordered
 

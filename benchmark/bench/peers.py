@@ -117,7 +117,7 @@ def eager(case: cases.Case, device: str) -> tuple[Stepper, list]:
         return _negative_elbo(mu, log_var, mean, x)
 
     def step(_, batch):
-        z_inner, z_unroll = (batch[n].chunk(c) for n, c in (("z_inner", M), ("z_unroll", K)))
+        z_inner, z_unroll = batch["z_inner"].unbind(), batch["z_unroll"].unbind()
         for z, eps in zip(z_inner, batch["eps_inner"], strict=True):
             opt_phi.zero_grad()
             loss(list(vae.parameters()), generator(z).detach(), eps).backward()
@@ -171,7 +171,7 @@ def torchopt(case: cases.Case, device: str) -> tuple[Stepper, list]:
         return _negative_elbo(mu, log_var, mean, x)
 
     def step(_, batch):
-        z_inner, z_unroll = (batch[n].chunk(c) for n, c in (("z_inner", M), ("z_unroll", K)))
+        z_inner, z_unroll = batch["z_inner"].unbind(), batch["z_unroll"].unbind()
         rate["now"] = ETA_INNER
         for z, eps in zip(z_inner, batch["eps_inner"], strict=True):
             with torch.no_grad():
@@ -245,14 +245,13 @@ def jax(case: cases.Case, device: str) -> tuple[Stepper, list]:
 
     def step(s, batch):
         theta, phi, opt_theta, opt_phi = s
-        width = batch["x"].shape[0]
-        x_g = net(theta["g"], batch["z_inner"]).reshape(M, width, 2)
+        x_g = net(theta["g"], batch["z_inner"])
         (phi, opt_phi), _ = jax.lax.scan(
             inner(ETA_INNER), (phi, opt_phi), (x_g, batch["eps_inner"])
         )
 
         def outer(theta):
-            x_g = net(theta["g"], batch["z_unroll"]).reshape(K, width, 2)
+            x_g = net(theta["g"], batch["z_unroll"])
             (phi_K, _), _ = jax.lax.scan(inner(ETA_PHI), (phi, opt_phi), (x_g, batch["eps_unroll"]))
             return loss(phi_K, batch["x"], batch["eps_x"])
 

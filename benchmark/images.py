@@ -1,0 +1,147 @@
+"""Image data: MNIST digits from ``DATA_ROOT``, scikit-learn's bundled digits, and stacks of either.
+
+The files are checked against the published hashes on every load, and downloaded (through
+torchvision) only where they are missing. Stacks are built where they are used, from the digits;
+they are never stored.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from benchmark.errors import UserError, first_line
+from benchmark.provenance import ROOT
+
+# SHA-256 of the canonical files, uncompressed.
+MNIST = {
+    "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+}
+STACKS = 128_000  # paper section 5.2
+STACKING_SEED = 12345  # authors' code
+INDEX_DIM = 1  # one normal picks a stack
+
+
+class Digits(NamedTuple):
+    """Labelled single digits: images (N, 28, 28), uint8; labels (N,), int64; the first ``train``
+    are for training a classifier, the rest for testing it.
+    """
+
+    images: Tensor
+    labels: Tensor
+    train: int
+
+
+def data_root() -> Path:
+    """Where data lies: the environment's ``DATA_ROOT``, by default ``data/`` in the project."""
+    return Path(os.environ.get("DATA_ROOT") or ROOT / "data")
+
+
+def mnist_found() -> bool:
+    """Whether all files of MNIST are there, packed or not; says nothing of their content."""
+    return all(_file(name) is not None for name in MNIST)
+
+
+@cache
+def mnist() -> Digits:
+    """MNIST, 60,000 digits and 10,000. Downloads what is missing.
+
+    Raises UserError where files are missing and cannot be had, or are not what they should be.
+    """
+    if not mnist_found():
+        _download()
+    parts = {name: _read(name) for name in MNIST}
+    images = [parts[f"{p}-images-idx3-ubyte"][16:].reshape(-1, 28, 28) for p in ("train", "t10k")]
+    labels = [parts[f"{p}-labels-idx1-ubyte"][8:] for p in ("train", "t10k")]
+    joined = torch.from_numpy(np.concatenate(images))
+    return Digits(joined, torch.from_numpy(np.concatenate(labels)).long(), len(labels[0]))
+
+
+@cache
+def sklearn_digits() -> Digits:
+    """The 1,797 real 8 x 8 digits of scikit-learn, resized to 28 x 28; every fifth for testing."""
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    small = torch.from_numpy(bunch.images).float()[:, None] * (255 / 16)
+    large = F.interpolate(small, (28, 28), mode="bicubic", align_corners=False)
+    images = large.clamp(0, 255).round().byte()[:, 0]
+    labels = torch.from_numpy(bunch.target).long()
+    test = torch.arange(len(labels)) % 5 == 0
+    order = torch.cat([(~test).nonzero().flatten(), test.nonzero().flatten()])
+    return Digits(images[order], labels[order], int((~test).sum()))
+
+
+def stacks(digits: Digits, device: str) -> Callable[[Tensor], Tensor]:
+    """Map of normals (N, >= INDEX_DIM) to real stacks (N, 3, 28, 28), pixels in [0, 1].
+
+    One of STACKS triples of digits, drawn once with replacement from all of them, as the authors
+    do (their training set holds MNIST's test digits too, trap T13).
+    """
+    generator = torch.Generator().manual_seed(STACKING_SEED)
+    triples = torch.randint(len(digits.images), (STACKS, 3), generator=generator).to(device)
+    images = digits.images.to(device)
+
+    def push(z: Tensor) -> Tensor:
+        index = (torch.special.ndtr(z[..., 0]) * STACKS).long().clamp(max=STACKS - 1)
+        return images[triples[index]].float() / 255
+
+    return push
+
+
+def _folder() -> Path:
+    return data_root() / "MNIST" / "raw"
+
+
+def _file(name: str) -> Path | None:
+    """The file of that name, unpacked or packed."""
+    return next((p for p in (_folder() / name, _folder() / f"{name}.gz") if p.is_file()), None)
+
+
+def _read(name: str) -> np.ndarray:
+    path = _file(name)
+    try:
+        content = path.read_bytes() if path.suffix != ".gz" else gzip.decompress(path.read_bytes())
+    except (OSError, EOFError) as error:
+        raise UserError(f"{path}: {first_line(error)}; delete it and fetch it again") from None
+    if hashlib.sha256(content).hexdigest() != MNIST[name]:
+        raise UserError(
+            f"{path}: is not the published file (wrong SHA-256); delete it and fetch it again"
+        )
+    return np.frombuffer(bytearray(content), np.uint8)
+
+
+def _download() -> None:
+    """Fetch into a folder aside, and keep only what has the right hash."""
+    from benchmark.vision import torchvision
+
+    wanted = f"{_folder()} lacks {', '.join(n + '.gz' for n in MNIST if _file(n) is None)}"
+    try:
+        _folder().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=_folder()) as aside:
+            torchvision.datasets.MNIST(aside, download=True)
+            for name, wanted_hash in MNIST.items():
+                path = Path(aside) / "MNIST" / "raw" / name
+                if hashlib.sha256(path.read_bytes()).hexdigest() != wanted_hash:
+                    raise RuntimeError(f"{name} arrived with the wrong SHA-256")
+            for name in MNIST:
+                (Path(aside) / "MNIST" / "raw" / name).replace(_folder() / name)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"MNIST: {wanted}, and downloading failed ({first_line(error)}); put the files there, "
+            "or set DATA_ROOT to where they are"
+        ) from None

@@ -1,0 +1,209 @@
+"""Image networks, layer by layer (REFERENCE_FACTS section 2.1), on one flat parameter vector.
+
+Two families, never mixed in one table. ``lbt``: the authors' small networks, Glorot uniform.
+``metz``: those of Metz et al. (2016) as PacGAN's authors rebuilt them, N(0, 0.02), whose
+discriminator has a fraction X of the generator's channels. Pixels are [0, 1] everywhere outside;
+the metz networks work on [-1, 1] inside, as published.
+
+Departures: batch normalisation always uses the statistics of the batch at hand, also when
+sampling, as the authors do; PyTorch's strided deconvolutions can differ from TensorFlow's "same" by
+a shift of one pixel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Init = Callable[[tuple[int, ...], torch.Generator], Tensor]
+
+
+class Layer(NamedTuple):
+    """shapes: of its parameters; the first is a weight, the others start at ``rest``.
+    apply: (parameters, x (groups * B, ...), groups) -> x. Each group is a batch of its own.
+    """
+
+    apply: Callable[[list[Tensor], Tensor, int], Tensor]
+    shapes: tuple[tuple[int, ...], ...] = ()
+    weight: bool = True  # the first parameter is drawn; else all are constants
+    rest: tuple[float, ...] = (0.0,)
+
+
+def linear(inputs: int, outputs: int, bias: bool = True) -> Layer:
+    shapes = ((outputs, inputs), (outputs,))
+    return Layer(lambda p, x, _: F.linear(x, *p), shapes if bias else shapes[:1])
+
+
+def conv(inputs: int, outputs: int, kernel: int, stride: int, bias: bool = True) -> Layer:
+    """Stride 2 halves an even size for kernels 3 to 5, stride 1 keeps it for kernel 3."""
+    padding = (kernel - 1) // 2
+    shapes = ((outputs, inputs, kernel, kernel), (outputs,))
+    return Layer(
+        lambda p, x, _: F.conv2d(x, *p, stride=stride, padding=padding),
+        shapes if bias else shapes[:1],
+    )
+
+
+def deconv(inputs: int, outputs: int, kernel: int, bias: bool = True, odd: bool = False) -> Layer:
+    """Doubles the size, or with ``odd`` makes 2n - 1 of n."""
+    padding = (kernel - 1) // 2
+    shapes = ((inputs, outputs, kernel, kernel), (outputs,))
+
+    def apply(p: list[Tensor], x: Tensor, _: int) -> Tensor:
+        bias = p[1] if len(p) > 1 else None
+        extra = 0 if odd else 1
+        return F.conv_transpose2d(x, p[0], bias, 2, padding, output_padding=extra)
+
+    return Layer(apply, shapes if bias else shapes[:1])
+
+
+def batch_norm(channels: int, eps: float) -> Layer:
+    """Batch statistics per group and channel, written out: every derivative of it is then plain
+    arithmetic.
+    """
+
+    def apply(p: list[Tensor], x: Tensor, groups: int) -> Tensor:
+        shape = (groups, x.shape[0] // groups, channels, -1)
+        y = x.reshape(shape)
+        mean = y.mean((1, 3), keepdim=True)
+        var = (y - mean).square().mean((1, 3), keepdim=True)
+        scale = p[0].view(-1, 1) * torch.rsqrt(var + eps)
+        return ((y - mean) * scale + p[1].view(-1, 1)).reshape(x.shape)
+
+    return Layer(apply, ((channels,), (channels,)), weight=False, rest=(1.0, 0.0))
+
+
+def function(fn: Callable[[Tensor], Tensor]) -> Layer:
+    return Layer(lambda p, x, _: fn(x))
+
+
+def reshape(*shape: int) -> Layer:
+    return Layer(lambda p, x, _: x.reshape(x.shape[0], *shape))
+
+
+RELU = function(torch.relu)
+
+
+def leaky_relu(slope: float) -> Layer:
+    return function(lambda x: F.leaky_relu(x, slope))
+
+
+class Stack(NamedTuple):
+    """Layers in a row: init, size, and apply: (params (P,), x, groups) -> x."""
+
+    init: Callable[[torch.Generator], Tensor]
+    apply: Callable[..., Tensor]
+    size: int
+
+
+def stack(layers: Sequence[Layer], init: Init) -> Stack:
+    """A network of the layers, weights drawn by ``init`` in order."""
+    shapes = [shape for layer in layers for shape in layer.shapes]
+    sizes = [math.prod(shape) for shape in shapes]
+
+    def start(generator: torch.Generator) -> Tensor:
+        parts = []
+        for layer in layers:
+            drawn = layer.shapes[:1] if layer.weight else ()
+            parts += [init(shape, generator) for shape in drawn]
+            constant = layer.shapes[len(drawn) :]
+            parts += [torch.full(s, v) for s, v in zip(constant, layer.rest, strict=False)]
+        return torch.cat([part.flatten() for part in parts])
+
+    def apply(params: Tensor, x: Tensor, groups: int = 1) -> Tensor:
+        values = iter(
+            part.view(shape) for part, shape in zip(params.split(sizes), shapes, strict=True)
+        )
+        for layer in layers:
+            x = layer.apply([next(values) for _ in layer.shapes], x, groups)
+        return x
+
+    return Stack(start, apply, sum(sizes))
+
+
+def glorot(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """U(-a, a), a = sqrt(6 / (fan in + fan out)), the fans of a kernel counting its area."""
+    bound = math.sqrt(6 / ((shape[0] + shape[1]) * math.prod(shape[2:])))
+    return (torch.rand(shape, generator=generator) * 2 - 1) * bound
+
+
+def normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """N(0, 0.02), for kernels truncated at two standard deviations (Metz et al. 2016)."""
+    weight = torch.empty(shape)
+    if len(shape) == 2:
+        return weight.normal_(0, 0.02, generator=generator)
+    return torch.nn.init.trunc_normal_(weight, 0, 0.02, -0.04, 0.04, generator=generator)
+
+
+class Family(NamedTuple):
+    """generator: z_dim -> layers. trunk: (channels, ratio) -> layers up to the flat features, and
+    their number. head: (features, extra) -> layers to the logit. init: of every weight.
+    signed: whether the networks work on pixels in [-1, 1].
+    """
+
+    x_shape: tuple[int, ...]
+    generator: Callable[[int], list[Layer]]
+    trunk: Callable[[int, float], tuple[list[Layer], int]]
+    head: Callable[[int, int], list[Layer]]
+    init: Init
+    signed: bool
+
+
+def _lbt_generator(z_dim: int) -> list[Layer]:
+    return [
+        linear(z_dim, 1024, bias=False), batch_norm(1024, 1e-3), RELU,
+        linear(1024, 1568, bias=False), batch_norm(1568, 1e-3), RELU,
+        reshape(32, 7, 7),
+        deconv(32, 16, 5, bias=False), batch_norm(16, 1e-3), RELU,
+        deconv(16, 3, 5), function(torch.sigmoid),
+    ]  # fmt: skip
+
+
+def _lbt_trunk(channels: int, ratio: float) -> tuple[list[Layer], int]:
+    first, second = round(16 * ratio), round(32 * ratio)
+    layers = [
+        conv(channels, first, 4, 2), leaky_relu(0.2),
+        conv(first, second, 4, 2, bias=False), leaky_relu(0.2),
+        reshape(second * 49),
+    ]  # fmt: skip
+    return layers, second * 49
+
+
+def _lbt_head(features: int, extra: int) -> list[Layer]:
+    return [linear(features + extra, 1024, bias=False), leaky_relu(0.2), linear(1024, 1)]
+
+
+def _metz_generator(z_dim: int) -> list[Layer]:
+    return [
+        linear(z_dim, 1024), reshape(64, 4, 4), batch_norm(64, 1e-5), RELU,
+        deconv(64, 32, 3, odd=True), batch_norm(32, 1e-5), RELU,
+        deconv(32, 16, 3), batch_norm(16, 1e-5), RELU,
+        deconv(16, 8, 3), batch_norm(8, 1e-5), RELU,
+        conv(8, 3, 3, 1), function(torch.tanh),
+    ]  # fmt: skip
+
+
+def _metz_trunk(channels: int, ratio: float) -> tuple[list[Layer], int]:
+    widths = [channels, *(round(width * ratio) for width in (8, 16, 32))]
+    layers: list[Layer] = []
+    for inputs, outputs in zip(widths, widths[1:], strict=False):
+        layers += [conv(inputs, outputs, 3, 2), batch_norm(outputs, 1e-5), leaky_relu(0.3)]
+    return [*layers, reshape(widths[-1] * 16)], widths[-1] * 16
+
+
+def _metz_head(features: int, extra: int) -> list[Layer]:
+    if not extra:
+        return [linear(features, 1)]
+    # A linear head cannot relate image and code; 200 hidden units as in the VEEGAN authors' ALI.
+    return [linear(features + extra, 200), leaky_relu(0.3), linear(200, 1)]
+
+
+FAMILIES = {
+    "lbt": Family((3, 28, 28), _lbt_generator, _lbt_trunk, _lbt_head, glorot, signed=False),
+    "metz": Family((3, 28, 28), _metz_generator, _metz_trunk, _metz_head, normal, signed=True),
+}
