@@ -144,8 +144,11 @@ def run(arguments: argparse.Namespace) -> int:
 def train(runs, how, job, names: list[str]) -> int:
     """Train, rebuild the tables, draw the artefacts, print the summary."""
     from benchmark import runner
+    from benchmark.datasets import load_dataset
     from benchmark.launch import Interrupted
 
+    for data in {run.data for run in runs}:
+        load_dataset(data)  # missing files are said, or fetched, once and before anything starts
     try:
         failed = runner.train(runs, how)
     except Interrupted:

@@ -14,6 +14,7 @@ import importlib.util
 import inspect
 import json
 import re
+import sys
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -265,6 +266,32 @@ class Job:
             return validated(model, values, where).model_dump(mode="json")
         except PydanticSerializationError as error:
             raise UserError(f"{where}: settings must be plain values: {error}") from None
+
+    def stacked(self) -> list[str]:
+        """The preset's Stacked MNIST datasets; their stand-in where MNIST cannot be had."""
+        names = [name for name in self.preset.datasets if self.budget(name).data in STAND_INS]
+        if names and not self._mnist():
+            return list(dict.fromkeys(STAND_INS[self.budget(name).data] for name in names))
+        return names
+
+    @staticmethod
+    @cache
+    def _mnist() -> bool:
+        from benchmark import images
+
+        if images.mnist_found():
+            return True
+        try:
+            images.mnist()
+        except UserError as error:
+            print(f"{error}; using stacked_digits instead", file=sys.stderr)
+            return False
+        return True
+
+    def variant(self, dataset: str, method: str, **settings: Any) -> str:
+        """The name of a method with these settings: its key alone where it has them already."""
+        usual = self._settings(dataset, method)
+        return method + bracket({k: v for k, v in settings.items() if usual[k] != v})
 
     def check(self, method: str) -> None:
         """Raises UserError unless the name, or a variant's, is that of a method."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from benchmark import tables
+from benchmark.store import read_json
+
+STACKED = ("stacked_mnist", "stacked_digits")
 
 
 class Results:
@@ -23,6 +27,27 @@ class Results:
     def table(self) -> pd.DataFrame:
         """Tidy rows of every run (``tables.collect``)."""
         return tables.collect(self._out, self._preset)
+
+    @cached_property
+    def summary(self) -> pd.DataFrame:
+        """Final values over seeds (``tables.summarise``)."""
+        return tables.summarise(self.table)
+
+    def data(self, dataset: str) -> str:
+        """What a dataset of the preset is about."""
+        found = sorted((self.folder / "runs" / dataset).glob("*/seed*/settings.json"))
+        return read_json(found[0])["data"] if found else dataset
+
+    def stacked(self) -> list[str]:
+        """Datasets with runs that are Stacked MNIST or its stand-in, the real one first."""
+        found = [(d, self.data(d)) for d in dict.fromkeys(self.table["dataset"])]
+        return [d for name in STACKED for d, data in found if data == name]
+
+    def settings(self, dataset: str, method: str) -> dict[str, Any]:
+        """A method's settings in its runs on a dataset; empty where there are none."""
+        found = sorted((self.folder / "runs" / dataset / method).glob("seed*/settings.json"))
+        found = [p for p in found if p.parent.name.removeprefix("seed").isdigit()]
+        return read_json(found[0])["settings"] if found else {}
 
     def methods(self, dataset: str) -> list[str]:
         """Labels of the methods with at least one run on a dataset."""

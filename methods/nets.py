@@ -76,10 +76,10 @@ def generator(spec: Spec, family: str = "auto") -> Net:
     net = convnets.stack(chosen.generator(spec.z_dim), chosen.init)
 
     def apply(theta: Tensor, z: Tensor) -> Tensor:
-        groups = math.prod(z.shape[:-2])
-        x = net.apply(theta, z.flatten(0, -2), groups)
-        x = (x + 1) / 2 if chosen.signed else x
-        return x.view(*z.shape[:-1], *spec.x_shape)
+        if z.ndim > 2:
+            return torch.stack([apply(theta, batch) for batch in z])
+        x = net.apply(theta, z)
+        return (x + 1) / 2 if chosen.signed else x
 
     return Net(net.init, apply, net.size)
 

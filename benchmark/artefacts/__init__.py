@@ -7,4 +7,7 @@ reads ``results/`` and never trains.
 ARTEFACTS = {
     "fig2": "benchmark.artefacts.fig2",
     "fig3": "benchmark.artefacts.fig3",
+    "table1": "benchmark.artefacts.table1",
+    "fig4": "benchmark.artefacts.fig4",
+    "fig8": "benchmark.artefacts.fig8",
 }

@@ -1,0 +1,44 @@
+"""Figure 4: samples of GAN (DCGAN) and LBT-GAN on Stacked MNIST with D of size 1 and 0.5.
+
+The paper's point is that DCGAN's samples depend on the size of its discriminator and LBT-GAN's do
+not. The first samples of the lowest seed, true to the pixel; nothing is chosen.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmark.artefacts import sheets, style
+from benchmark.artefacts.table1 import networks
+from benchmark.config import Job
+from benchmark.results import Results
+
+METHODS, RATIOS = ("gan", "lbt_gan"), (1.0, 0.5)
+
+
+def needs(job: Job) -> list[tuple[str, str]]:
+    """Both methods with both sizes of D, on the preset's first Stacked MNIST."""
+    return [
+        (dataset, job.variant(dataset, method, d_ratio=ratio))
+        for dataset in job.stacked()[:1]
+        for method in METHODS
+        for ratio in RATIOS
+    ]
+
+
+def draw(results: Results, job: Job) -> list[Path]:
+    """figures/fig4.png."""
+    panels = []
+    for dataset in results.stacked()[:1]:
+        for method in METHODS:
+            for ratio in RATIOS:
+                label = job.variant(dataset, method, d_ratio=ratio)
+                found = results.samples(dataset, label)
+                if found:
+                    words = networks(results.settings(dataset, label))
+                    title = f"{style.name(method)} ({words} G)"
+                    panels.append(sheets.Panel(title, found["samples"]))
+    if not panels:
+        return []
+    note = f"{results.data(dataset)}; {job.scale}"
+    return sheets.save(panels, note, results.figures / "fig4", scale=2)

@@ -1,0 +1,149 @@
+"""Table 1: modes and KL on Stacked MNIST, beside what was published.
+
+A block per dataset of the preset, each on one family of networks; published rows follow under their
+own source and networks, never averaged with ours. The paper's first four columns are VEEGAN's,
+trained with other networks (trap T9).
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.artefacts import style
+from benchmark.config import Job
+from benchmark.results import Results
+from benchmark.store import write_text
+from benchmark.tables import REFERENCE, ordered
+
+METRICS = {"smnist_modes": ("modes", 1), "smnist_kl": ("kl", 2)}
+
+
+def needs(job: Job) -> list[tuple[str, str]]:
+    """Every method on each Stacked MNIST entry of the preset."""
+    return [(dataset, method) for dataset in job.stacked() for method in job.modules]
+
+
+def draw(results: Results, job: Job) -> list[Path]:
+    """tables/table1.csv, .md and .tex."""
+    table = rows(results)
+    base = results.folder / "tables" / "table1"
+    paths = [base.with_suffix(suffix) for suffix in (".csv", ".md", ".tex")]
+    buffer = io.StringIO()
+    table.to_csv(buffer, index=False, lineterminator="\n", float_format="%.10g")
+    for path, text in zip(
+        paths, (buffer.getvalue(), markdown(table, job.scale), latex(table, job.scale)), strict=True
+    ):
+        write_text(path, text)
+    return paths
+
+
+def rows(results: Results) -> pd.DataFrame:
+    """Ours, then the published ones: source, dataset, networks, method, modes and kl with low and
+    high (95 % Student t; published: what is stated), n, missed, updates, seconds, note.
+    """
+    ours = []
+    summary = results.summary
+    for dataset in results.stacked():
+        part = summary[summary["dataset"] == dataset]
+        for method in ordered(part["method"]):
+            by = part[part["method"] == method].set_index("metric")
+            first = by.iloc[0]
+            row = {
+                "source": "ours",
+                "dataset": results.data(dataset),
+                "networks": networks(results.settings(dataset, method)),
+                "method": style.name(method),
+            }
+            for metric, (name, _) in METRICS.items():
+                row |= {name: by.loc[metric, "mean"]}
+                row |= {f"{name}_{side}": by.loc[metric, side] for side in ("low", "high")}
+            row |= {"n": first["n"], "missed": first["missed"], "updates": first["steps"]}
+            ours.append(row | {"seconds": round(first["seconds"], 1), "note": ""})
+    return pd.concat([pd.DataFrame(ours), published()], ignore_index=True)
+
+
+def published() -> pd.DataFrame:
+    """Rows of ``results/reference.csv`` on Stacked MNIST, modes and KL joined."""
+    table = pd.read_csv(REFERENCE).query("dataset == 'stacked_mnist'")
+    keys = ["source", "place", "networks", "method", "note"]
+    wide = table.pivot_table(
+        index=keys, columns="metric", values=["value", "error"], sort=False, dropna=False
+    ).dropna(how="all")
+    found = []
+    for key, row in wide.iterrows():
+        entry = dict(zip(keys, key, strict=True))
+        out = {
+            "source": f"{entry['source']}, {entry['place']}",
+            "dataset": "stacked_mnist",
+            "networks": entry["networks"],
+            "method": entry["method"],
+            "note": entry["note"],
+        }
+        for metric, (name, _) in METRICS.items():
+            value, error = row[("value", metric)], row.get(("error", metric))
+            out |= {name: value, f"{name}_low": value - error, f"{name}_high": value + error}
+        found.append(out)
+    return pd.DataFrame(found)
+
+
+def networks(settings: dict) -> str:
+    """The networks of a run in words: ``metz, D = 1/4 G``; none for what has none."""
+    if "nets" not in settings:
+        return "none"
+    family = "lbt" if settings["nets"] == "auto" else settings["nets"]
+    return f"{family}, D = {settings['d_ratio']:g}"
+
+
+def _cells(row: pd.Series) -> list[str]:
+    cells = [row["source"], row["networks"], row["method"]]
+    for name, digits in METRICS.values():
+        value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+        text = "" if value != value else f"{value:.{digits}f}"
+        if low == low and value == value:
+            text += f" [{low:.{digits}f}, {high:.{digits}f}]"
+        cells.append(text)
+    missed = f" ({row['missed']:.0f} missed)" if row["missed"] > 0 else ""
+    cells += [f"{row['n']:.0f}{missed}", f"{row['updates']:,.0f}", f"{row['seconds']:.0f}"]
+    return ["" if cell == "nan" else cell for cell in (*cells, str(row["note"]))]
+
+
+HEAD = ["source", "networks", "method", "modes", "KL (nats)", "runs", "updates", "s/run", "note"]
+
+
+def caption(table: pd.DataFrame, scale: str) -> str:
+    """What the numbers are, in a sentence or two."""
+    names = {"stacked_mnist": "Stacked MNIST", "stacked_digits": "Stacked digits of scikit-learn"}
+    ours = [names[d] for d in table.loc[table["source"] == "ours", "dataset"].unique()]
+    return (
+        f"Ours: {' and '.join(ours) or 'no runs'}, {scale}. Modes of 1,000 and KL to the uniform "
+        "distribution, 26,000 samples; mean [95 % interval over seeds]; published rows with the "
+        "error they state, on their own networks and budgets."
+    )
+
+
+def markdown(table: pd.DataFrame, scale: str) -> str:
+    """The table as GitHub Markdown."""
+    lines = [caption(table, scale), "", f"| {' | '.join(HEAD)} |", f"|{' --- |' * len(HEAD)}"]
+    lines += [f"| {' | '.join(_cells(row))} |".replace("[", "\\[") for _, row in table.iterrows()]
+    return "\n".join(lines) + "\n"
+
+
+def latex(table: pd.DataFrame, scale: str) -> str:
+    """The table for ``booktabs``."""
+    body = [[_escape(cell) for cell in _cells(row)] for _, row in table.iterrows()]
+    lines = [
+        "\\begin{table}", f"\\caption{{{_escape(caption(table, scale))}}}",
+        f"\\begin{{tabular}}{{{'l' * 3}{'r' * 5}l}}", "\\toprule",
+        " & ".join(HEAD) + " \\\\", "\\midrule",
+        *(" & ".join(cells) + " \\\\" for cells in body),
+        "\\bottomrule", "\\end{tabular}", "\\end{table}",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _escape(text: str) -> str:
+    special = {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}
+    return "".join(special.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)

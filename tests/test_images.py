@@ -1,0 +1,373 @@
+"""Image data, networks, classifier and metrics of Stacked MNIST, and every method on images."""
+
+from __future__ import annotations
+
+import gzip
+import importlib
+import math
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from conftest import flat, tree_map
+
+from benchmark import images
+from benchmark.__main__ import main
+from benchmark.config import Job, config_class, parse_label
+from benchmark.datasets import load_dataset, pixels
+from benchmark.engine import Engine
+from benchmark.errors import UserError
+from methods import REGISTRY, estimators, nets
+from methods.base import Method, Spec
+from metrics import classifier, stacked_mnist_metrics
+
+METHODS = sorted(set(REGISTRY) - {"oracle"})
+X_SHAPE = (3, 28, 28)
+SPEC = Spec(X_SHAPE, 256, 4)
+needs_mnist = pytest.mark.skipif(
+    not images.mnist_found(), reason="no MNIST in DATA_ROOT (see README)"
+)
+
+
+# Networks, REFERENCE_FACTS section 2.1
+
+
+@pytest.mark.parametrize("family, parameters", [("lbt", 1_886_995), ("metz", 287_875)])
+def test_generator_parameter_counts(family, parameters):
+    assert nets.generator(SPEC, family).size == parameters
+
+
+@pytest.mark.parametrize(
+    "family, ratio, pack, parameters",
+    [
+        ("lbt", 1, 1, 1_615_633),
+        ("lbt", 0.5, 1, 806_281),
+        ("metz", 0.25, 1, 585),
+        ("metz", 0.5, 1, 1_889),
+        ("metz", 1, 1, 6_657),
+        ("metz", 0.25, 2, 639),
+        ("metz", 0.5, 2, 1_997),
+        ("metz", 1, 2, 6_873),
+    ],
+)
+def test_discriminator_parameter_counts(family, ratio, pack, parameters):
+    assert nets.discriminator(SPEC, family, ratio=ratio, pack=pack).size == parameters
+
+
+@pytest.mark.parametrize("hidden, parameters", [("1000-400", 5_816_864), ("20-20", 113_184)])
+def test_vae_parameter_counts(hidden, parameters):
+    cfg = estimators.EstimatorConfig(latent=256, hidden=hidden, likelihood="bernoulli")
+    assert estimators.build(SPEC, cfg).size == parameters
+
+
+@pytest.mark.parametrize("family", ["lbt", "metz"])
+def test_each_batch_has_its_own_statistics_and_pixels_are_in_range(family):
+    net = nets.generator(SPEC, family)
+    theta = net.init(torch.Generator().manual_seed(0))
+    z = torch.randn(2, 8, 256, generator=torch.Generator().manual_seed(1))
+    both = net.apply(theta, z)
+    assert both.shape == (2, 8, *X_SHAPE) and 0 <= both.min() and both.max() <= 1
+    for i in (0, 1):
+        torch.testing.assert_close(both[i], net.apply(theta, z[i]))
+    mixed = net.apply(theta, z.flatten(0, 1))
+    assert not torch.allclose(mixed[:8], both[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("family, std", [("lbt", None), ("metz", 0.02)])
+def test_initialisation(family, std):
+    net = nets.generator(SPEC, family)
+    first = net.init(torch.Generator().manual_seed(0))[: 256 * 1024]
+    expected = std or math.sqrt(2 / (256 + 1024))  # Glorot uniform: variance 2 / (in + out)
+    assert abs(first.std() / expected - 1) < 0.02
+
+
+def test_networks_of_another_size_are_refused():
+    with pytest.raises(ValueError, match="3, 28, 28"):
+        nets.generator(SPEC._replace(x_shape=(1, 8, 8)), "metz")
+
+
+def test_bernoulli_log_likelihood_by_hand():
+    """With a decoder of zeros every pixel is 1/2: log-likelihood -D log 2, and KL 0."""
+    cfg = estimators.EstimatorConfig(latent=2, hidden="3", likelihood="bernoulli")
+    estimator = estimators.build(SPEC, cfg)
+    x = torch.rand(5, *X_SHAPE)
+    got = estimator.log_prob(torch.zeros(estimator.size), x, torch.randn(5, 2))
+    torch.testing.assert_close(got, torch.full((5,), -2352 * math.log(2)))
+    sample = estimator.sample(torch.zeros(estimator.size), torch.randn(5, 256))
+    assert torch.equal(sample, torch.full((5, *X_SHAPE), 0.5))
+
+
+# Methods
+
+
+def build(name: str, **changes) -> Method:
+    module = importlib.import_module(REGISTRY[name])
+    model = config_class(module)
+    small = {"nets": "metz", "d_ratio": 0.25, "hidden": "8-8", "latent": 4, "M": 2, "K": 2}
+    small |= {"likelihood": "bernoulli"} | changes
+    return module.build(SPEC, model(**{k: v for k, v in small.items() if k in model.model_fields}))
+
+
+def batch(method: Method, seed: int = 0) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    data = {n: torch.rand(SPEC.batch, *X_SHAPE, generator=generator) for n in method.data}
+    return data | {n: torch.randn(s, generator=generator) for n, s in method.noise.items()}
+
+
+@pytest.mark.parametrize("family", ["lbt", "metz"])
+@pytest.mark.parametrize("name", METHODS)
+def test_every_parameter_group_moves_on_images(name, family):
+    method = build(name, nets=family)
+    old = method.init(0)
+    before = tree_map(torch.clone, old)
+    new, logs = method.step(old, batch(method))
+    assert all(torch.equal(flat(old)[k], v) for k, v in flat(before).items())
+    assert all(value.isfinite() for value in logs.values())
+    for key, value in flat(new).items():
+        assert value.isfinite().all()
+        assert not torch.equal(value, flat(old)[key]), f"{key} did not move"
+    x = method.sample(new, torch.randn(6, 256))
+    assert x.shape == (6, *X_SHAPE) and 0 <= x.min() and x.max() <= 1
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_stacked_seeds_equal_single_ones_on_images(name):
+    method = build(name)
+    states, batches = [method.init(s) for s in (0, 1)], [batch(method, s) for s in (0, 1)]
+    engine = Engine(method, states, "cpu")
+    engine.advance(batches)
+    for i in (0, 1):
+        single, _ = method.step(states[i], batches[i])
+        for key, value in flat(engine.state(i)).items():
+            # Grouped convolutions sum in another order; Adam's first step, a sign, turns rounding
+            # where a gradient is nearly zero into up to twice the step size.
+            torch.testing.assert_close(value, flat(single)[key], rtol=1e-2, atol=2.1e-3)
+
+
+def test_warm_up_is_a_plain_gan_and_ends():
+    method = build("lbt_gan", warm_up=2)
+    state = method.init(0)
+    engine = Engine(method, [state], "cpu")
+    phis = [state["phi"]]
+    for step in range(3):
+        engine.advance([batch(method, step)])
+        phis.append(engine.state(0)["phi"])
+    assert torch.equal(phis[2], phis[0]) and not torch.equal(phis[3], phis[2])
+    resumed = Engine(method, [state], "cpu", done=2)
+    resumed.advance([batch(method)])
+    assert not torch.equal(resumed.state(0)["phi"], phis[0])
+
+
+# Metrics and classifier
+
+
+def test_a_uniform_sampler_scores_all_modes_and_no_kl():
+    index = torch.arange(1000)
+    digits = torch.stack([index // 100, index // 10 % 10, index % 10], dim=1).repeat(3, 1)
+    assert stacked_mnist_metrics(digits) == {"smnist_modes": 1000, "smnist_kl": 0}
+
+
+def test_total_collapse_scores_one_mode_and_log_1000():
+    got = stacked_mnist_metrics(torch.full((26_000, 3), 7))
+    assert got["smnist_modes"] == 1
+    assert got["smnist_kl"] == pytest.approx(math.log(1000))
+
+
+def test_half_the_modes():
+    index = torch.arange(500)
+    digits = torch.stack([index // 100, index // 10 % 10, index % 10], dim=1)
+    got = stacked_mnist_metrics(digits)
+    assert (got["smnist_modes"], got["smnist_kl"]) == (500, pytest.approx(math.log(2)))
+
+
+@pytest.mark.parametrize("digits", [torch.zeros(5, 2), torch.zeros(0, 3), torch.full((2, 3), 10)])
+def test_other_input_is_refused(digits):
+    with pytest.raises(ValueError):
+        stacked_mnist_metrics(digits)
+
+
+@pytest.mark.parametrize("name", ["mnist", "digits"])
+def test_the_shipped_classifier_is_as_accurate_as_its_record(name):
+    if name == "mnist" and not images.mnist_found():
+        pytest.skip("no MNIST in DATA_ROOT (see README)")
+    digits = images.mnist() if name == "mnist" else images.sklearn_digits()
+    model = classifier.load(name)
+    assert not model.training
+    x, labels = digits.images[digits.train :], digits.labels[digits.train :]
+    with torch.no_grad():
+        parts = [model(part[:, None].float() / 255).argmax(1) for part in x.split(1000)]
+    right = (torch.cat(parts) == labels).double().mean().item()
+    assert right == pytest.approx(classifier.record(name)["test_accuracy"], abs=2e-4)  # rounding
+    assert right >= 0.992
+
+
+def test_altered_weights_are_refused(tmp_path, monkeypatch):
+    shutil.copytree(classifier.WEIGHTS, tmp_path, dirs_exist_ok=True)
+    path = tmp_path / "digits.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    monkeypatch.setattr(classifier, "WEIGHTS", tmp_path)
+    classifier.load.cache_clear()
+    with pytest.raises(ValueError, match="wrong SHA-256"):
+        classifier.load("digits")
+    classifier.load.cache_clear()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", [pytest.param("stacked_mnist", marks=needs_mnist), "stacked_digits"]
+)
+def test_real_stacks_give_all_modes(name):
+    data = load_dataset(name)
+    z = torch.randn(26_000, images.INDEX_DIM, generator=torch.Generator().manual_seed(0))
+    got = data.evaluate(torch.cat([data.push(part) for part in z.split(2000)]))
+    assert got["smnist_modes"] == 1000
+    assert 0.015 < got["smnist_kl"] < 0.05  # sampling alone makes 0.019
+
+
+# Data
+
+
+def test_stacks_are_fixed_and_uniform():
+    digits = images.sklearn_digits()
+    push, again = images.stacks(digits, "cpu"), images.stacks(digits, "cpu")
+    z = torch.randn(500, 1, generator=torch.Generator().manual_seed(0))
+    x = push(z)
+    assert x.shape == (500, 3, 28, 28) and 0 <= x.min() and x.max() <= 1
+    assert torch.equal(x, again(z))
+    assert torch.equal(push(torch.full((1, 1), 9.0)), push(torch.full((1, 1), 99.0)))
+
+
+@needs_mnist
+def test_mnist_is_whole():
+    digits = images.mnist()
+    assert digits.images.shape == (70_000, 28, 28) and digits.train == 60_000
+    assert digits.labels[:60_000].bincount().tolist() == [
+        5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949,
+    ]  # fmt: skip
+
+
+def fake_root(path: Path, damage) -> Path:
+    """A DATA_ROOT with files of the right names: small, and ``damage`` done to the first."""
+    raw = path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name in images.MNIST:
+        (raw / f"{name}.gz").write_bytes(gzip.compress(b"nothing"))
+    first = raw / f"{next(iter(images.MNIST))}.gz"
+    damage(first)
+    return path
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: None,
+        lambda path: path.write_bytes(path.read_bytes()[:10]),
+        lambda path: path.write_bytes(b"<html>quota exceeded</html>"),
+    ],
+    ids=["other content", "truncated", "a web page"],
+)
+def test_damaged_files_are_refused_by_name(tmp_path, monkeypatch, capsys, damage):
+    root = fake_root(tmp_path / "data", damage)
+    before = sorted(root.rglob("*"))
+    images.mnist.cache_clear()
+    monkeypatch.setenv("DATA_ROOT", str(root))
+    command = ["--methods", "oracle", "--dataset", "stacked_mnist", "--preset", "smoke"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "train-images-idx3-ubyte.gz" in error and error.count("\n") == 1
+    assert sorted(root.rglob("*")) == before
+    images.mnist.cache_clear()
+
+
+@pytest.fixture
+def no_mnist(tmp_path, monkeypatch):
+    """An empty DATA_ROOT, and a download that fails as it does offline."""
+    from benchmark.vision import torchvision
+
+    def offline(*args, **kwargs):
+        raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
+
+    root = tmp_path / "data"
+    monkeypatch.setenv("DATA_ROOT", str(root))
+    monkeypatch.setattr(torchvision.datasets, "MNIST", offline)
+    images.mnist.cache_clear()
+    Job._mnist.cache_clear()
+    yield root
+    images.mnist.cache_clear()
+    Job._mnist.cache_clear()
+
+
+def test_missing_files_are_named_and_where_to_put_them(no_mnist, tmp_path, capsys):
+    command = ["--methods", "oracle", "--dataset", "stacked_mnist", "--preset", "smoke"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert str(no_mnist / "MNIST" / "raw") in error and "t10k-labels-idx1-ubyte.gz" in error
+    assert error.count("\n") == 1
+    assert not [p for p in no_mnist.rglob("*") if p.is_file()]
+
+
+def test_a_wrong_download_is_not_kept(tmp_path, monkeypatch):
+    from benchmark.vision import torchvision
+
+    def wrong(root, download):
+        raw = Path(root) / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        for name in images.MNIST:
+            (raw / name).write_bytes(b"a quota page")
+
+    monkeypatch.setenv("DATA_ROOT", str(tmp_path))
+    monkeypatch.setattr(torchvision.datasets, "MNIST", wrong)
+    images.mnist.cache_clear()
+    with pytest.raises(UserError, match="wrong SHA-256"):
+        images.mnist()
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_without_mnist_the_table_is_of_the_stand_in_and_says_so(no_mnist, tmp_path, capsys):
+    command = ["--reproduce", "table1", "--methods", "gan,oracle", "--preset", "smoke"]
+    assert main([*command, "--seeds", "0", "--jobs", "1", "--out", str(tmp_path)]) == 0
+    assert "using stacked_digits instead" in capsys.readouterr().err
+    table = pd.read_csv(tmp_path / "smoke" / "tables" / "table1.csv")
+    ours = table[table["source"] == "ours"]
+    assert set(ours["dataset"]) == {"stacked_digits"} and set(ours["method"]) == {"GAN", "Data"}
+    text = (tmp_path / "smoke" / "tables" / "table1.md").read_text()
+    assert "Stacked digits of scikit-learn" in text and "Ours: Stacked MNIST" not in text
+
+
+def test_published_rows_are_named_and_not_ours():
+    from benchmark.artefacts.table1 import published
+
+    table = published()
+    assert "ours" not in set(table["source"])
+    theirs = table.set_index(["source", "networks", "method"])
+    assert theirs.loc[("LBT paper, Table 1", "lbt", "LBT-GAN"), "modes"] == 999.6
+    row = theirs.loc[("PacGAN, Table 3", "metz, D = 0.25 G", "PacDCGAN2")]
+    assert (row["modes"], row["kl"]) == (484.5, 2.61)
+
+
+def test_samples_are_stored_as_bytes():
+    x = torch.tensor([-1.0, 0.0, 0.5, 2.0]).view(4, 1, 1, 1).expand(4, 3, 2, 2)
+    assert pixels(x)[:, 0, 0, 0].tolist() == [0, 0, 128, 255]
+    assert pixels(x).shape == (4, 2, 2, 3)
+
+
+# Variants
+
+
+def test_a_variant_is_named_by_its_settings():
+    assert parse_label("lbt[K=3,eta_phi=1e-3]") == ("lbt", {"K": 3, "eta_phi": 1e-3})
+    job = Job("smoke", seeds=(0,))
+    (run,) = job.runs("ring", "lbt[M=2,K=3]")
+    assert run.label == "lbt[K=3,M=2]" and run.settings["K"] == 3 and run.settings["M"] == 2
+    assert job.variant("ring", "lbt", K=run.settings["K"]) == "lbt[K=3]"
+    assert job.variant("ring", "lbt", M=5) == "lbt"  # what the preset has anyway
+
+
+@pytest.mark.parametrize("label", ["lbt[K=3", "lbt[K]", "lbt[KK=3]", "lbtt[K=3]", "lbt[K=0]"])
+def test_a_wrong_variant_is_refused(label):
+    with pytest.raises(UserError):
+        Job("smoke", seeds=(0,)).runs("ring", label)
