@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark import images
+from benchmark import images, photos
 from metrics import mixture_metrics, stacked_mnist_metrics
 from metrics.classifier import classify, load
 
@@ -75,7 +75,18 @@ def stacked_digits() -> images.Digits:
     return images.sklearn_digits()
 
 
+def cifar10() -> Tensor:
+    """CIFAR-10's training images, or a subset of them (paper section 5.3)."""
+    return photos.cifar10()
+
+
+def celeba() -> Tensor:
+    """CelebA in 64 x 64 crops, or any folder of images (paper section 5.3)."""
+    return photos.celeba()
+
+
 MIXTURES = {"ring": ring, "grid": grid}
+PHOTOS = {"cifar10": cifar10, "celeba": celeba}
 STACKED = {"stacked_mnist": stacked_mnist, "stacked_digits": stacked_digits}
 CLASSIFIERS = {"stacked_mnist": "mnist", "stacked_digits": "digits"}
 
@@ -86,6 +97,8 @@ def load_dataset(name: str, device: str = "cpu") -> Dataset:
     """
     if name in MIXTURES:
         return mixture(MIXTURES[name](), device)
+    if name in PHOTOS:
+        return photographs(PHOTOS[name](), device)
     return stacked(STACKED[name](), CLASSIFIERS[name], device)
 
 
@@ -114,6 +127,22 @@ def stacked(digits: images.Digits, classifier: str, device: str = "cpu") -> Data
         return {"samples": pixels(x[:KEPT_IMAGES])}
 
     return Dataset((3, 28, 28), push, images.INDEX_DIM, evaluate, keep, chunk=500)
+
+
+def photographs(pictures: Tensor, device: str = "cpu") -> Dataset:
+    """Draws from a set of images (N, C, H, W), bytes; looked at, not measured, as in the paper."""
+    pictures = pictures.to(device)
+    count = len(pictures)
+
+    def push(z: Tensor) -> Tensor:
+        index = (torch.special.ndtr(z[..., 0]) * count).long().clamp(max=count - 1)
+        return pictures[index].float() / 255
+
+    def keep(x: Tensor) -> dict[str, np.ndarray]:
+        return {"samples": pixels(x[:KEPT_IMAGES])}
+
+    shape = tuple(pictures.shape[1:])
+    return Dataset(shape, push, 1, lambda x: {}, keep, chunk=KEPT_IMAGES)
 
 
 def pixels(x: Tensor) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Image data: MNIST digits from ``DATA_ROOT``, scikit-learn's bundled digits, and stacks of either.
+"""Digits: MNIST from ``DATA_ROOT``, scikit-learn's bundled ones, and stacks of either.
 
 The files are checked against the published hashes on every load, and downloaded (through
 torchvision) only where they are missing. Stacks are built where they are used, from the digits;

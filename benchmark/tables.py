@@ -18,6 +18,9 @@ from metrics import HEADLINES, METRICS, Metric
 from metrics.intervals import t_interval
 
 REFERENCE = ROOT / "results" / "reference.csv"  # published numbers, by source
+SUMMARY_COLUMNS = [
+    "dataset", "method", "metric", "mean", "low", "high", "n", "missed", "steps", "seconds"
+]  # fmt: skip
 FIRST_COLUMNS = ["dataset", "method", "seed", "step", "metric", "value", "status"]
 
 
@@ -93,8 +96,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         runs = groups[dataset, method]
         seeds = list(runs.groupby("seed"))
         missed = sum(run["status"].iloc[0] != "complete" for _, run in seeds)
-        # Where every run failed before a measurement, all metrics have their worst value.
-        names = [m for m in METRICS if m in measured[dataset]] or list(METRICS)
+        names = [m for m in METRICS if m in measured[dataset]]
         for name, metric in ((n, METRICS[n]) for n in names):
             values = [_final(run, name, metric.miss) for _, run in seeds]
             mean, low, high = t_interval(values)
@@ -112,7 +114,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
                     "seconds": runs.groupby("seed")["train_seconds"].first().mean(),
                 }
             )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
 
 
 def _final(run: pd.DataFrame, metric: str, miss: float) -> float:
@@ -177,7 +179,7 @@ def _write_csv(path: Path, table: pd.DataFrame) -> None:
 def render(summary: pd.DataFrame, scale: str) -> str:
     """The summary for a terminal: a block per dataset, mean and 95 % interval per metric."""
     if summary.empty:
-        return "no finished runs"
+        return "nothing measured"
     blocks = []
     for dataset, part in summary.groupby("dataset", sort=False):
         shown = headlines(part)

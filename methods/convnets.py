@@ -1,13 +1,14 @@
 """Image networks, layer by layer (REFERENCE_FACTS section 2.1), on one flat parameter vector.
 
-Two families, never mixed in one table. ``lbt``: the authors' small networks, Glorot uniform.
-``metz``: those of Metz et al. (2016) as PacGAN's authors rebuilt them, N(0, 0.02), whose
-discriminator has a fraction X of the generator's channels. Pixels are [0, 1] everywhere outside;
-the metz networks work on [-1, 1] inside, as published.
+On Stacked MNIST two families, never mixed in one table. ``lbt``: the authors' small networks,
+Glorot uniform. ``metz``: those of Metz et al. (2016) as PacGAN's authors rebuilt them, N(0, 0.02),
+whose discriminator has a fraction X of the generator's channels. On CIFAR-10 and CelebA the
+authors' own (``lbt``). Pixels are [0, 1] everywhere outside; networks that were published for
+[-1, 1] work on that inside.
 
 Departures: batch normalisation always uses the statistics of the batch at hand, also when
 sampling, as the authors do; PyTorch's strided deconvolutions can differ from TensorFlow's "same" by
-a shift of one pixel.
+a shift of one pixel; the dropout of 0.2 on D's input on CIFAR-10 and CelebA is left out.
 """
 
 from __future__ import annotations
@@ -204,7 +205,51 @@ def _metz_head(features: int, extra: int) -> list[Layer]:
     return [linear(features + extra, 200), leaky_relu(0.3), linear(200, 1)]
 
 
+def _photo_generator(widths: tuple[int, ...]) -> Callable[[int], list[Layer]]:
+    """512 x 4 x 4, then a deconvolution to each width, each twice the size, and one to RGB."""
+
+    def layers(z_dim: int) -> list[Layer]:
+        found = [linear(z_dim, 512 * 16), image(512, 4), batch_norm(512, 1e-3), RELU]
+        inputs = 512
+        for width in widths:
+            found += [deconv(inputs, width, 5, bias=False), batch_norm(width, 1e-3), RELU]
+            inputs = width
+        return [*found, deconv(inputs, 3, 5), function(torch.tanh)]
+
+    return layers
+
+
+def _photo_trunk(widths: tuple[int, ...]) -> Callable[[int, float], tuple[list[Layer], int]]:
+    """Convolutions that halve the size down to 4 x 4, the first without batch normalisation."""
+
+    def layers(channels: int, ratio: float) -> tuple[list[Layer], int]:
+        first, *others = (round(width * ratio) for width in widths)
+        found = [conv(channels, first, 5, 2), leaky_relu(0.2)]
+        inputs = first
+        for width in others:
+            found += [conv(inputs, width, 5, 2, bias=False), batch_norm(width, 1e-3)]
+            found += [leaky_relu(0.2)]
+            inputs = width
+        return [*found, flat(inputs * 16)], inputs * 16
+
+    return layers
+
+
+def _photo_head(features: int, extra: int) -> list[Layer]:
+    if not extra:
+        return [linear(features, 1)]
+    return [linear(features + extra, 200), leaky_relu(0.2), linear(200, 1)]
+
+
+def _photo(x_shape: tuple[int, ...], up: tuple[int, ...], down: tuple[int, ...]) -> Family:
+    return Family(x_shape, _photo_generator(up), _photo_trunk(down), _photo_head, glorot, True)
+
+
 FAMILIES = {
-    "lbt": Family((3, 28, 28), _lbt_generator, _lbt_trunk, _lbt_head, glorot, signed=False),
-    "metz": Family((3, 28, 28), _metz_generator, _metz_trunk, _metz_head, normal, signed=True),
+    ("lbt", 28): Family((3, 28, 28), _lbt_generator, _lbt_trunk, _lbt_head, glorot, signed=False),
+    ("metz", 28): Family(
+        (3, 28, 28), _metz_generator, _metz_trunk, _metz_head, normal, signed=True
+    ),
+    ("lbt", 32): _photo((3, 32, 32), (256, 128), (64, 128, 256)),
+    ("lbt", 64): _photo((3, 64, 64), (256, 128, 64), (64, 128, 256, 512)),
 }

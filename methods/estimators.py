@@ -58,10 +58,11 @@ def vae(spec: Spec, cfg: EstimatorConfig) -> Estimator:
     """VAE with a Gaussian p(x|z) of fixed variance or a Bernoulli one (paper section 5).
 
     Encoder D-hidden-(mu, log sigma^2), decoder latent-hidden-D; tanh in 2D, ReLU on images. A
-    Bernoulli takes real-valued pixels in [0, 1] as targets of its cross-entropy (authors' code).
+    Bernoulli takes real-valued pixels in [0, 1] as targets of its cross-entropy; a Gaussian on
+    images has a tanh mean and sees pixels in [-1, 1], where its variance counts (authors' code).
     ``log_prob`` is the single-sample lower bound log p(x|z) - KL(q(z|x) || p(z)), summed over
     dimensions with all Gaussian constants: its mean over a batch has a standard error falling as
-    1/sqrt(B). ``sample`` draws from a Gaussian and returns the mean image of a Bernoulli.
+    1/sqrt(B). ``sample`` draws from p(x) in 2D and returns the mean of p(x|z) on images.
     """
     features = math.prod(spec.x_shape)
     image = len(spec.x_shape) > 1
@@ -70,6 +71,7 @@ def vae(spec: Spec, cfg: EstimatorConfig) -> Estimator:
     encode = nets.mlp((features, *hidden, 2 * cfg.latent), activation)
     decode = nets.mlp((cfg.latent, *hidden[::-1], features), activation)
     gaussian = cfg.likelihood == "gaussian"
+    signed = image and gaussian
     log_norm = features / 2 * math.log(2 * math.pi * cfg.variance)
 
     def init(generator: torch.Generator) -> Tensor:
@@ -77,10 +79,11 @@ def vae(spec: Spec, cfg: EstimatorConfig) -> Estimator:
 
     def log_prob(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
         phi_encode, phi_decode = phi.split([encode.size, decode.size])
-        x = x.flatten(1)
+        x = 2 * x.flatten(1) - 1 if signed else x.flatten(1)
         mu, log_var = encode.apply(phi_encode, x).chunk(2, dim=-1)
         out = decode.apply(phi_decode, mu + torch.exp(log_var / 2) * eps)
         if gaussian:
+            out = torch.tanh(out) if signed else out
             log_lik = -(x - out).square().sum(-1) / (2 * cfg.variance) - log_norm
         else:
             log_lik = (x * out - F.softplus(out)).sum(-1)
@@ -89,13 +92,12 @@ def vae(spec: Spec, cfg: EstimatorConfig) -> Estimator:
 
     def sample(phi: Tensor, z: Tensor) -> Tensor:
         out = decode.apply(phi[encode.size :], z[..., : cfg.latent])
-        if gaussian:
-            noise = z[..., cfg.latent : cfg.latent + features]
-            out = out + math.sqrt(cfg.variance) * noise
+        if image:
+            out = (torch.tanh(out) + 1) / 2 if gaussian else torch.sigmoid(out)
         else:
-            out = torch.sigmoid(out)
+            out = out + math.sqrt(cfg.variance) * z[..., cfg.latent : cfg.latent + features]
         return out.view(-1, *spec.x_shape)
 
     size = encode.size + decode.size
-    sample_dim = cfg.latent + (features if gaussian else 0)
+    sample_dim = cfg.latent + (0 if image else features)
     return Estimator(init, log_prob, sample, (cfg.latent,), sample_dim, size)

@@ -75,6 +75,8 @@ def adversarial(spec: Spec, cfg: GANConfig, loss: Losses, pack: int = 1) -> Meth
         """z (pack * B, Z) -> joint points (B, pack * channels, ...)."""
         return torch.cat(generator.apply(theta, z).chunk(pack), dim=1)
 
+    generate = spec.jit(packs)
+
     update_psi = discriminator_update(spec, cfg, discriminator, loss.psi)
 
     @spec.jit
@@ -94,7 +96,7 @@ def adversarial(spec: Spec, cfg: GANConfig, loss: Losses, pack: int = 1) -> Meth
     def step(state: State, batch: Batch) -> tuple[State, Logs]:
         theta = state["theta"]
         x = torch.cat([batch[name] for name in data], dim=1)
-        x_g = packs(theta, batch["z_psi"])
+        x_g = generate(theta, batch["z_psi"])
         psi, opt_psi, loss_psi = update_psi(state["psi"], state["opt_psi"], x, x_g)
         theta, opt_theta, loss_theta = update_theta(theta, state["opt_theta"], psi, batch["z"])
         state = {"theta": theta, "psi": psi, "opt_theta": opt_theta, "opt_psi": opt_psi}

@@ -75,7 +75,7 @@ class Student(NamedTuple):
 def student(spec: Spec, cfg: LBTConfig) -> Student:
     """LBT's inner and outer problem in the estimator, shared with LBT-GAN."""
     estimator = estimators.build(spec, cfg)
-    generate = nets.generator(spec, cfg.nets).apply
+    generator = nets.generator(spec, cfg.nets)
     optimiser = adam(cfg.beta1, cfg.beta2, 0.0, cfg.eps_root, detach_v=cfg.detach_v)
 
     def loss(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
@@ -83,18 +83,20 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
 
     inner = inner_problem(loss, optimiser, spec.jit)
     outer = spec.jit(grad_and_value(loss))
-    generate_many = spec.jit(generate)
+    generate = spec.jit(generator.apply)
 
     def learn(theta: Tensor, phi: Tensor, opt: Opt, batch: Batch) -> tuple[Tensor, Opt]:
-        # The generator is fixed while the estimator learns: one large forward for all M batches.
-        xs = generate_many(theta, batch["z_inner"])
+        # The generator is fixed while the estimator learns: all M batches at once.
+        xs = generator.each(generate, theta, batch["z_inner"])
         eta = phi.new_full((), cfg.eta_phi_inner)
         for x, eps in zip(xs.unbind(), batch["eps_inner"].unbind(), strict=True):
             phi, opt, _ = inner.step(phi, opt, x, eps, eta)
         return phi, opt
 
     def teach(theta: Tensor, phi: Tensor, opt: Opt, batch: Batch) -> tuple[Tensor, Tensor]:
-        x_g, pull_theta = vjp(lambda p: generate(p, batch["z_unroll"]), theta)
+        x_g, pull_theta = vjp(
+            lambda p: generator.each(generator.apply, p, batch["z_unroll"]), theta
+        )
         eta = phi.new_full((), cfg.eta_phi)
         phi_K, pull = unroll(inner, phi, opt, x_g.unbind(), batch["eps_unroll"].unbind(), eta)
         lam_phi, value = outer(phi_K, batch["x"], batch["eps_x"])

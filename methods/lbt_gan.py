@@ -38,6 +38,7 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
     learner = student(spec, cfg)
     optimiser = adam(cfg.beta1, cfg.beta2)
 
+    generate = spec.jit(generator.apply)
     update_psi = discriminator_update(spec, cfg, discriminator)
 
     @spec.jit
@@ -53,7 +54,7 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
         theta, phi, opt_phi = state["theta"], state["phi"], state["opt_phi"]
         if teaching:
             phi, opt_phi = learner.learn(theta, phi, opt_phi, batch)
-        x_g = generator.apply(theta, batch["z_psi"])
+        x_g = generate(theta, batch["z_psi"])
         psi, opt_psi, loss_psi = update_psi(state["psi"], state["opt_psi"], batch["x_psi"], x_g)
         grad, loss_gan = adversarial(theta, psi, batch["z"])
         logs = {"loss_gan": loss_gan, "loss_psi": loss_psi}

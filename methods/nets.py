@@ -23,11 +23,22 @@ HIDDEN = (128, 128)  # paper section 5.1: two hidden layers of 128 units in ever
 
 
 class Net(NamedTuple):
-    """init: generator -> params (P,). apply: (params (P,), x (B, in)) -> (B, out). size: P."""
+    """init: generator -> params (P,). apply: (params (P,), x (B, in)) -> (B, out). size: P.
+    joint: whether rows go through independently, so that batches may be put together.
+    """
 
     init: Callable[[torch.Generator], Tensor]
     apply: Callable[[Tensor, Tensor], Tensor]
     size: int
+    joint: bool = True
+
+    def each(self, apply: Callable[[Tensor, Tensor], Tensor], params: Tensor, x: Tensor) -> Tensor:
+        """``apply``, which is ours or a compiled one, on every batch of x (n, B, in): in one go
+        where rows are independent, which is faster, else one by one.
+        """
+        if self.joint:
+            return apply(params, x)
+        return torch.stack([apply(params, batch) for batch in x])
 
 
 def unflatten(params: Tensor, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
@@ -67,21 +78,17 @@ def mlp(sizes: Sequence[int], activation: Callable[[Tensor], Tensor] = tanh) -> 
 
 
 def generator(spec: Spec, family: str = "auto") -> Net:
-    """G(z; theta): (..., B, Z) -> (..., B, *x_shape), pixels in [0, 1]. Every batch has its own
-    batch-norm statistics.
-    """
+    """G(z; theta): (B, Z) -> (B, *x_shape), pixels in [0, 1]."""
     if len(spec.x_shape) == 1:
         return mlp((spec.z_dim, *HIDDEN, *spec.x_shape))
     chosen = _family(spec, family)
     net = convnets.stack(chosen.generator(spec.z_dim), chosen.init)
 
     def apply(theta: Tensor, z: Tensor) -> Tensor:
-        if z.ndim > 2:
-            return torch.stack([apply(theta, batch) for batch in z])
         x = net.apply(theta, z)
         return (x + 1) / 2 if chosen.signed else x
 
-    return Net(net.init, apply, net.size)
+    return Net(net.init, apply, net.size, joint=False)
 
 
 def discriminator(
@@ -130,7 +137,8 @@ def encoder(spec: Spec, out: int) -> Net:
 
 
 def _family(spec: Spec, name: str) -> convnets.Family:
-    family = convnets.FAMILIES["lbt" if name == "auto" else name]
-    if family.x_shape != spec.x_shape:
-        raise ValueError(f"the {name} networks are for images {family.x_shape}, not {spec.x_shape}")
+    name = "lbt" if name == "auto" else name
+    family = convnets.FAMILIES.get((name, spec.x_shape[-1]))
+    if family is None or family.x_shape != spec.x_shape:
+        raise ValueError(f"there are no {name} networks for points of shape {spec.x_shape}")
     return family

@@ -67,7 +67,7 @@ def test_each_batch_has_its_own_statistics_and_pixels_are_in_range(family):
     net = nets.generator(SPEC, family)
     theta = net.init(torch.Generator().manual_seed(0))
     z = torch.randn(2, 8, 256, generator=torch.Generator().manual_seed(1))
-    both = net.apply(theta, z)
+    both = net.each(net.apply, theta, z)
     assert both.shape == (2, 8, *X_SHAPE) and 0 <= both.min() and both.max() <= 1
     for i in (0, 1):
         torch.testing.assert_close(both[i], net.apply(theta, z[i]))
@@ -84,7 +84,7 @@ def test_initialisation(family, std):
 
 
 def test_networks_of_another_size_are_refused():
-    with pytest.raises(ValueError, match="3, 28, 28"):
+    with pytest.raises(ValueError, match="no metz networks"):
         nets.generator(SPEC._replace(x_shape=(1, 8, 8)), "metz")
 
 
@@ -371,3 +371,80 @@ def test_a_variant_is_named_by_its_settings():
 def test_a_wrong_variant_is_refused(label):
     with pytest.raises(UserError):
         Job("smoke", seeds=(0,)).runs("ring", label)
+
+
+# CIFAR-10 and CelebA
+
+
+@pytest.mark.parametrize(
+    "size, generator, discriminator, vae",
+    [(32, 6_212_739, 1_033_729, 7_257_584), (64, 6_412_867, 4_315_649, 25_698_800)],
+)
+def test_parameter_counts_on_photographs(size, generator, discriminator, vae):
+    spec = Spec((3, size, size), 256, 4)
+    cfg = estimators.EstimatorConfig(latent=256, hidden="1000-400", likelihood="gaussian")
+    assert nets.generator(spec).size == generator
+    assert nets.discriminator(spec).size == discriminator
+    assert estimators.build(spec, cfg).size == vae
+
+
+def test_gaussian_log_likelihood_of_images_by_hand():
+    """A decoder of zeros has mean tanh(0) = 0 on pixels in [-1, 1]."""
+    cfg = estimators.EstimatorConfig(latent=2, hidden="3", variance=0.5)
+    estimator = estimators.build(SPEC, cfg)
+    x = torch.rand(5, *X_SHAPE)
+    signed = (2 * x - 1).flatten(1)
+    expected = -signed.square().sum(1) / (2 * 0.5) - 2352 / 2 * math.log(2 * math.pi * 0.5)
+    got = estimator.log_prob(torch.zeros(estimator.size), x, torch.randn(5, 2))
+    torch.testing.assert_close(got, expected)
+
+
+@pytest.fixture
+def photo_root(tmp_path, monkeypatch):
+    """A DATA_ROOT with a CIFAR-10 subset and a folder of pictures of two sizes."""
+    import numpy as np
+    from PIL import Image
+
+    from benchmark import photos
+
+    root = tmp_path / "data"
+    (root / "cifar10").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    images_ = rng.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
+    np.savez(root / "cifar10" / "some.npz", images=images_, labels=np.arange(20) % 10)
+    (root / "celeba" / "more").mkdir(parents=True)
+    for i, (width, height) in enumerate([(178, 218), (100, 80), (178, 218)]):
+        picture = np.zeros((height, width, 3), np.uint8)
+        picture[height // 2, width // 2] = 255
+        Image.fromarray(picture).save(root / "celeba" / "more" / f"{i}.png")
+    monkeypatch.setenv("DATA_ROOT", str(root))
+    photos.cifar10.cache_clear()
+    photos.celeba.cache_clear()
+    yield root
+    photos.cifar10.cache_clear()
+    photos.celeba.cache_clear()
+
+
+def test_photographs_are_read_cropped_and_drawn(photo_root):
+    cifar, celeba = load_dataset("cifar10"), load_dataset("celeba")
+    z = torch.randn(7, 1, generator=torch.Generator().manual_seed(0))
+    assert cifar.push(z).shape == (7, 3, 32, 32) and celeba.push(z).shape == (7, 3, 64, 64)
+    assert 0 <= celeba.push(z).min() < celeba.push(z).max() <= 1
+    assert len(list((photo_root / "celeba").glob("crops-64-of-3.npy"))) == 1
+    again = load_dataset("celeba")
+    assert torch.equal(celeba.push(z), again.push(z))
+
+
+def test_figure_5_is_drawn_from_what_is_there(photo_root, tmp_path, capsys):
+    shutil.rmtree(photo_root / "celeba")
+    command = ["--reproduce", "fig5", "--preset", "smoke", "--seeds", "0", "--jobs", "1"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    error = capsys.readouterr().err
+    assert "fig5: left out CelebA" in error and str(photo_root / "celeba") in error
+    assert (tmp_path / "out" / "smoke" / "figures" / "fig5.png").stat().st_size > 10_000
+
+
+def test_a_damaged_picture_is_refused_by_name(photo_root):
+    (photo_root / "celeba" / "broken.jpg").write_bytes(b"not a picture")
+    with pytest.raises(UserError, match=r"broken\.jpg"):
+        load_dataset("celeba")

@@ -9,5 +9,6 @@ ARTEFACTS = {
     "fig3": "benchmark.artefacts.fig3",
     "table1": "benchmark.artefacts.table1",
     "fig4": "benchmark.artefacts.fig4",
+    "fig5": "benchmark.artefacts.fig5",
     "fig8": "benchmark.artefacts.fig8",
 }

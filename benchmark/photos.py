@@ -1,0 +1,103 @@
+"""CIFAR-10 and CelebA from ``DATA_ROOT``.
+
+CIFAR-10: torchvision's files (downloaded where missing), or a subset ``cifar10/*.npz`` with
+``images`` (N, 32, 32, 3) and ``labels``. CelebA: any folder of images under ``celeba/``,
+torchvision's included; its 178 x 218 pictures are cropped to the middle 108 x 108, others to their
+middle square, and resized to 64 x 64. Its first 5,000 in a fixed shuffle are held out.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from benchmark.errors import UserError, first_line
+from benchmark.images import data_root
+from benchmark.store import replaced
+
+HELD_OUT = 5_000  # of CelebA; authors' code
+CELEBA_SIZE, CELEBA_CROP = (178, 218), 108
+SHUFFLE_SEED = 12345  # authors' seed
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+@cache
+def cifar10() -> torch.Tensor:
+    """The training images, bytes (N, 3, 32, 32). Raises UserError where there are none."""
+    folder = data_root()
+    subsets = sorted((folder / "cifar10").glob("*.npz"))
+    if subsets and not (folder / "cifar-10-batches-py").is_dir():
+        array = _subset(subsets[0])
+    else:
+        array = _torchvision_cifar10(folder)
+    return torch.from_numpy(array).permute(0, 3, 1, 2).contiguous()
+
+
+def _subset(path: Path) -> np.ndarray:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            array = archive["images"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: {first_line(error)}") from None
+    if array.dtype != np.uint8 or array.shape[1:] != (32, 32, 3) or not len(array):
+        raise UserError(f"{path}: expected images (N, 32, 32, 3) of bytes, got {array.shape}")
+    return array
+
+
+def _torchvision_cifar10(folder: Path) -> np.ndarray:
+    from benchmark.vision import torchvision
+
+    load = torchvision.datasets.CIFAR10
+    try:
+        if not (folder / "cifar-10-batches-py").is_dir():
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=folder) as aside:
+                load(aside, download=True)
+                (Path(aside) / "cifar-10-batches-py").rename(folder / "cifar-10-batches-py")
+        return load(folder).data  # checks the MD5 of every file
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"CIFAR-10: {folder} lacks cifar-10-batches-py/ and cifar10/*.npz, and downloading "
+            f"failed ({first_line(error)}); put either there, or set DATA_ROOT"
+        ) from None
+
+
+@cache
+def celeba() -> torch.Tensor:
+    """The training images, bytes (N, 3, 64, 64). Raises UserError where there are none.
+
+    Decoding takes minutes once; the result is kept beside the images, named after their number.
+    """
+    folder = data_root() / "celeba"
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise UserError(
+            f"CelebA: no images under {folder}; put img_align_celeba/ or any folder of images "
+            "there, or set DATA_ROOT"
+        )
+    kept = folder / f"crops-64-of-{len(paths)}.npy"
+    if not kept.is_file():
+        crops = np.stack([_crop(path) for path in paths])
+        with replaced(kept) as file:
+            np.save(file, crops)
+    crops = np.load(kept, allow_pickle=False)
+    order = np.random.default_rng(SHUFFLE_SEED).permutation(len(crops))
+    order = order[HELD_OUT:] if len(crops) > 2 * HELD_OUT else order
+    return torch.from_numpy(crops[order]).permute(0, 3, 1, 2).contiguous()
+
+
+def _crop(path: Path) -> np.ndarray:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            side = CELEBA_CROP if picture.size == CELEBA_SIZE else min(picture.size)
+            left, top = ((length - side) // 2 for length in picture.size)
+            square = picture.convert("RGB").crop((left, top, left + side, top + side))
+    except (OSError, UnidentifiedImageError) as error:
+        raise UserError(f"{path}: {first_line(error)}") from None
+    return np.asarray(square.resize((64, 64), Image.Resampling.BILINEAR))
