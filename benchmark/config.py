@@ -29,7 +29,7 @@ from methods import REGISTRY
 PRESETS = Path(__file__).parent / "presets"
 DEFAULTS = Path(__file__).parent / "defaults.yaml"
 # Those of benchmark.datasets, known without importing torch.
-DATASET_NAMES = ("ring", "grid", "stacked_mnist", "stacked_digits")
+DATASET_NAMES = ("ring", "grid", "toy1d", "stacked_mnist", "stacked_digits")
 STAND_INS = {"stacked_mnist": "stacked_digits"}  # trained with the settings of the original
 
 

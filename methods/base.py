@@ -31,7 +31,8 @@ class MethodConfig(BaseModel):
 class NetworkConfig(MethodConfig):
     """Which networks a method uses; on 2D data there is one choice (``methods.nets``)."""
 
-    nets: Literal["auto", "lbt", "metz"] = "auto"  # on images; auto is lbt
+    # On images lbt (auto is that) or metz; toy is the two learnable means of the 1D example.
+    nets: Literal["auto", "lbt", "metz", "toy"] = "auto"
     d_ratio: float = Field(1.0, gt=0)  # of the discriminator's widths; 1, 0.5, 0.25 on images
 
 

@@ -80,3 +80,22 @@ def saturating_variation(log_p, log_g):
 def non_saturating_variation(log_p, log_g):
     """Of -E log D(x_g) with D = p / (p + p_G) held fixed: log((p + p_G) / p)."""
     return 0.0, np.logaddexp(log_p, log_g) - log_p
+
+
+def toy_metrics(samples) -> dict[str, float]:
+    """The pair of unit Gaussians with the mean and variance of the samples, and its divergences.
+
+    samples: (N,) or (N, 1). With mean m and variance v the means are m -+ sqrt(v - 1); at half a
+    distance d between them d^2 has a standard error of about sqrt(2 / N), so that at N = 500,000 d
+    is known to 0.01 at d = 0.1 and to 0.004 at d = 0.28. Both are m where v < 1.
+
+    Returns mean_low, mean_high; js and kl of that pair against the data, nats. NaN where a sample
+    is not finite.
+    """
+    samples = np.asarray(samples, float).ravel()
+    if not np.isfinite(samples).all():
+        return dict.fromkeys(("mean_low", "mean_high", "js", "kl"), math.nan)
+    half = math.sqrt(max(samples.var() - 1, 0.0))
+    low, high = samples.mean() - half, samples.mean() + half
+    values = {"mean_low": low, "mean_high": high, "js": js(low, high), "kl": kl(low, high)}
+    return {name: float(value) for name, value in values.items()}

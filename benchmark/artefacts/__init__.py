@@ -8,4 +8,5 @@ ARTEFACTS = {
     "fig1": "benchmark.artefacts.fig1",
     "fig2": "benchmark.artefacts.fig2",
     "fig3": "benchmark.artefacts.fig3",
+    "fig7": "benchmark.artefacts.fig7",
 }
