@@ -43,6 +43,18 @@ class WarmUp(NamedTuple):
     step: Callable[[State, Batch], tuple[State, Logs]]
 
 
+class Probe(NamedTuple):
+    """What a method can tell of its state beyond samples, from data of a stream of its own.
+
+    points: N, how many data points. noise: shape of the standard normals one point needs.
+    measure: (state, x (N, *x_shape), eps (N, *noise)) -> 0-d tensors by name.
+    """
+
+    points: int
+    noise: tuple[int, ...]
+    measure: Callable[[State, Tensor, Tensor], Logs]
+
+
 class Spec(NamedTuple):
     """All that a method knows of its data.
 
@@ -71,6 +83,7 @@ class Method(NamedTuple):
     noise: name -> shape of the standard normal draws one step needs.
     warm_up: what replaces ``step`` at first, where there is something.
     also: name -> (state, z) -> x: further samplers worth a look, such as the estimator's.
+    probe: further measurements, made at every evaluation.
     """
 
     init: Callable[[int], State]
@@ -80,6 +93,7 @@ class Method(NamedTuple):
     noise: dict[str, tuple[int, ...]]
     warm_up: WarmUp | None = None
     also: Mapping[str, Callable[[State, Tensor], Tensor]] = MappingProxyType({})
+    probe: Probe | None = None
 
 
 def seeded(*names: int | str) -> torch.Generator:

@@ -16,7 +16,10 @@ from pydantic import Field
 from torch import Tensor
 
 from methods import nets
-from methods.base import MethodConfig, Spec
+from methods.base import Logs, MethodConfig, Probe, Spec, State
+
+# Of the probe below, (data points, draws of the latent); both are the same at every look.
+PROBE_2D, PROBE_IMAGES = (1000, 25), (200, 10)
 
 
 class Estimator(NamedTuple):
@@ -57,6 +60,26 @@ class EstimatorConfig(MethodConfig):
 def build(spec: Spec, cfg: EstimatorConfig) -> Estimator:
     """The estimator that the settings ask for."""
     return BUILDERS[cfg.estimator](spec, cfg)
+
+
+def probe(spec: Spec, estimator: Estimator) -> Probe:
+    """The objective of Eq. 1, E_p[log p_E(x; phi)], nats per point, at the state's phi.
+
+    data_elbo: its lower bound. data_iwae: the importance-weighted bound from the same draws of the
+    latent (Burda et al. 2015), never below the former. Both are the exact value for an exact
+    density.
+    """
+    points, draws = PROBE_2D if len(spec.x_shape) == 1 else PROBE_IMAGES
+    weigh = estimator.log_weight
+    if weigh is None:
+        weigh, draws = estimator.log_prob, 1
+
+    def measure(state: State, x: Tensor, eps: Tensor) -> Logs:
+        log_w = torch.stack([weigh(state["phi"], x, e) for e in eps.unbind(1)])
+        bound = torch.logsumexp(log_w, 0) - math.log(draws)
+        return {"data_elbo": log_w.mean(), "data_iwae": bound.mean()}
+
+    return Probe(points, (draws, *estimator.noise), measure)
 
 
 def vae(spec: Spec, cfg: EstimatorConfig) -> Estimator:

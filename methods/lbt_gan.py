@@ -79,4 +79,4 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
     z_shape = (spec.batch, spec.z_dim)
     noise = learner.noise | {"z_psi": z_shape, "z": z_shape}
     warm_up = WarmUp(cfg.warm_up, plain_gan) if cfg.warm_up else None
-    return Method(init, step, sample, ("x", "x_psi"), noise, warm_up, learner.also)
+    return Method(init, step, sample, ("x", "x_psi"), noise, warm_up, learner.also, learner.probe)

@@ -29,6 +29,8 @@ METRICS = {
     "intra_mode_kl": Metric("intra-mode KL (nats)", False, math.inf, 2),
     "intra_mode_kl_reverse": Metric("reverse intra-mode KL (nats)", False, math.inf, 2, False),
     "modes_in_kl": Metric("modes in KL", True, 0.0, 1, False),
+    "data_elbo": Metric("log p_E of the data, ELBO (nats)", True, -math.inf, 2, False),
+    "data_iwae": Metric("log p_E of the data (nats)", True, -math.inf, 2, False),
     "mean_low": Metric("lower mean", True, math.nan, 2),
     "mean_high": Metric("upper mean", True, math.nan, 2),
     "js": Metric("JS (nats)", False, math.log(2), 3),

@@ -8,5 +8,6 @@ ARTEFACTS = {
     "fig1": "benchmark.artefacts.fig1",
     "fig2": "benchmark.artefacts.fig2",
     "fig3": "benchmark.artefacts.fig3",
+    "fig6": "benchmark.artefacts.fig6",
     "fig7": "benchmark.artefacts.fig7",
 }
