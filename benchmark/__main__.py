@@ -170,19 +170,22 @@ def report(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None 
     from benchmark.results import Results
     from benchmark.store import run_folders
 
-    if not run_folders(out, job.folder):
+    artefacts = {name: importlib.import_module(ARTEFACTS[name]) for name in names}
+    if run_folders(out, job.folder):
+        summary = tables.write(out, job.folder, job.scale)
+        if shown is not None:
+            pairs = zip(summary["dataset"], summary["method"], strict=True)
+            summary = summary[[pair in shown for pair in pairs]]
+        if shown is None or shown:
+            print(tables.render(summary, job.scale))
+            print(f"\n{out / job.folder / 'metrics.csv'}\n{out / job.folder / 'summary.csv'}")
+    elif not artefacts or any(module.needs(job) for module in artefacts.values()):
         raise UserError(f"no runs under {out / job.folder}; train some first")
-    summary = tables.write(out, job.folder, job.scale)
-    if shown is not None:
-        keep = [(d, m) in shown for d, m in zip(summary["dataset"], summary["method"], strict=True)]
-        summary = summary[keep]
-    print(tables.render(summary, job.scale))
-    print(f"\n{out / job.folder / 'metrics.csv'}\n{out / job.folder / 'summary.csv'}")
     code = 0
-    for name in names:
+    for name, artefact in artefacts.items():
         start = time.monotonic()
         try:
-            paths = importlib.import_module(ARTEFACTS[name]).draw(Results(out, job.folder), job)
+            paths = artefact.draw(Results(out, job.folder), job)
         except Exception as error:
             print(f"{name}: failed: {type(error).__name__}: {error}", file=sys.stderr)
             code = 1

@@ -30,7 +30,9 @@ from methods import REGISTRY
 PRESETS = Path(__file__).parent / "presets"
 DEFAULTS = Path(__file__).parent / "defaults.yaml"
 # Those of benchmark.datasets, known without importing torch.
-DATASET_NAMES = ("ring", "grid", "stacked_mnist", "stacked_digits", "cifar10", "celeba")
+DATASET_NAMES = (
+    "ring", "grid", "toy1d", "stacked_mnist", "stacked_digits", "cifar10", "celeba"
+)  # fmt: skip
 STAND_INS = {"stacked_mnist": "stacked_digits"}  # trained with the settings of the original
 
 

@@ -16,11 +16,13 @@ import torch
 from torch import Tensor
 
 from benchmark import images, photos
-from metrics import mixture_metrics, stacked_mnist_metrics
+from metrics import mixture_metrics, stacked_mnist_metrics, toy_metrics
 from metrics.classifier import classify, load
+from metrics.toy import DATA_MEANS
 
 DENSITY_BINS = 600  # per axis, over DENSITY_EXTENT: half a grid std per bin
 DENSITY_EXTENT = 1.5  # data units; holds ring and grid with their tails
+TOY_BINS, TOY_EXTENT = 140, 7.0  # of the line: bins a tenth of a std wide
 KEPT_POINTS = 5_000  # points stored for scatter plots
 KEPT_IMAGES = 100  # images stored for sample sheets
 
@@ -41,16 +43,16 @@ class Dataset(NamedTuple):
 
 
 class Mixture(NamedTuple):
-    """Equal-weight isotropic Gaussians: centers (C, 2) and their common std, in data units."""
+    """Equal-weight isotropic Gaussians: centers (C, D) and their common std, in data units."""
 
     centers: Tensor
     std: float
 
     def push(self, z: Tensor) -> Tensor:
-        """Normals (N, >= 3) -> points (N, 2): one picks the mode, two spread it."""
+        """Normals (N, >= 1 + D) -> points (N, D): one picks the mode, the others spread it."""
         modes = len(self.centers)
         index = (torch.special.ndtr(z[..., 0]) * modes).long().clamp(max=modes - 1)
-        return self.centers[index] + self.std * z[..., 1:3]
+        return self.centers[index] + self.std * z[..., 1 : 1 + self.centers.shape[1]]
 
 
 def ring() -> Mixture:
@@ -63,6 +65,11 @@ def grid() -> Mixture:
     """A 10 by 10 grid of Gaussians of std 0.01, spacing 0.2, centred (paper section 5.1)."""
     axis = (torch.arange(10, dtype=torch.float64) - 4.5) * 0.2
     return Mixture(torch.cartesian_prod(axis, axis).float(), 0.01)
+
+
+def toy1d() -> Mixture:
+    """Two Gaussians of std 1 at -3 and 3 on the line (paper section 1, Figures 1 and 7)."""
+    return Mixture(torch.tensor(DATA_MEANS)[:, None], 1.0)
 
 
 def stacked_mnist() -> images.Digits:
@@ -86,6 +93,7 @@ def celeba() -> Tensor:
 
 
 MIXTURES = {"ring": ring, "grid": grid}
+TOYS = {"toy1d": toy1d}
 PHOTOS = {"cifar10": cifar10, "celeba": celeba}
 STACKED = {"stacked_mnist": stacked_mnist, "stacked_digits": stacked_digits}
 CLASSIFIERS = {"stacked_mnist": "mnist", "stacked_digits": "digits"}
@@ -99,6 +107,8 @@ def load_dataset(name: str, device: str = "cpu") -> Dataset:
         return mixture(MIXTURES[name](), device)
     if name in PHOTOS:
         return photographs(PHOTOS[name](), device)
+    if name in TOYS:
+        return toy(TOYS[name](), device)
     return stacked(STACKED[name](), CLASSIFIERS[name], device)
 
 
@@ -113,6 +123,20 @@ def mixture(modes: Mixture, device: str = "cpu") -> Dataset:
 
     push = modes._replace(centers=modes.centers.to(device)).push
     return Dataset((2,), push, 3, evaluate, keep, chunk=50_000)
+
+
+def toy(modes: Mixture, device: str = "cpu") -> Dataset:
+    """The 1D example with the means of the pair of Gaussians that the samples came from."""
+
+    def evaluate(x: Tensor) -> dict[str, float]:
+        return toy_metrics(x.numpy())
+
+    def keep(x: Tensor) -> dict[str, np.ndarray]:
+        counts, edges = np.histogram(x.numpy(), bins=TOY_BINS, range=(-TOY_EXTENT, TOY_EXTENT))
+        return {"counts": counts.astype(np.uint32), "edges": edges}
+
+    push = modes._replace(centers=modes.centers.to(device)).push
+    return Dataset((1,), push, 2, evaluate, keep, chunk=50_000)
 
 
 def stacked(digits: images.Digits, classifier: str, device: str = "cpu") -> Dataset:

@@ -172,7 +172,8 @@ class _Training:
         """Append metrics of n samples, drawn from the same noise at every evaluation."""
         lane = self.lanes[i]
         x = self._sample(i, n)
-        values = self.dataset.evaluate(x) | {k: float(v[i]) for k, v in (logs or {}).items()}
+        values = self.dataset.evaluate(x) | self._probe(i)
+        values |= {k: float(v[i]) for k, v in (logs or {}).items()}
         lane.rows += [
             {"step": self.step, "seconds": lane.train_seconds, "metric": k, "value": v}
             for k, v in values.items()
@@ -186,6 +187,17 @@ class _Training:
             z = self._latents(i, block, min(chunk, n - start))
             parts.append(self.method.sample(state, z).cpu())
         return torch.cat(parts)
+
+    def _probe(self, i: int) -> dict[str, float]:
+        """The method's own measurements, on the same data and noise at every evaluation."""
+        probe = self.method.probe
+        if probe is None:
+            return {}
+        seed, data = self.lanes[i].run.seed, self.run.data
+        z = draw(seed, data, "probe", 0, (probe.points, self.dataset.push_dim), self.device)
+        eps = draw(seed, data, "probe noise", 0, (probe.points, *probe.noise), self.device)
+        found = probe.measure(self.engine.state(i), self.dataset.push(z), eps)
+        return {name: float(value) for name, value in found.items()}
 
     def _latents(self, i: int, block: int, n: int) -> Tensor:
         address = (self.lanes[i].run.seed, self.run.data, "evaluation", block)

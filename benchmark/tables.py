@@ -128,8 +128,8 @@ def write(out: Path, preset: str, scale: str) -> pd.DataFrame:
     """Rebuild metrics.csv, summary.csv and summary.md of a preset; returns the summary."""
     table = collect(out, preset)
     summary = summarise(table)
-    _write_csv(out / preset / "metrics.csv", table)
-    _write_csv(out / preset / "summary.csv", summary)
+    write_csv(out / preset / "metrics.csv", table)
+    write_csv(out / preset / "summary.csv", summary)
     write_text(out / preset / "summary.md", markdown(summary, scale))
     return summary
 
@@ -170,7 +170,8 @@ def _seeds(row: pd.Series) -> str:
     return f"{row.n}" + (f" ({row.missed} missed)" if row.missed else "")
 
 
-def _write_csv(path: Path, table: pd.DataFrame) -> None:
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Replace a CSV file atomically; equal tables give equal bytes."""
     buffer = io.StringIO()
     table.to_csv(buffer, index=False, lineterminator="\n", float_format="%.10g")
     write_text(path, buffer.getvalue())

@@ -31,7 +31,8 @@ class MethodConfig(BaseModel):
 class NetworkConfig(MethodConfig):
     """Which networks a method uses; on 2D data there is one choice (``methods.nets``)."""
 
-    nets: Literal["auto", "lbt", "metz"] = "auto"  # on images; auto is lbt
+    # On images lbt (auto is that) or metz; toy is the two learnable means of the 1D example.
+    nets: Literal["auto", "lbt", "metz", "toy"] = "auto"
     d_ratio: float = Field(1.0, gt=0)  # of the discriminator's widths; 1, 0.5, 0.25 on images
 
 
@@ -40,6 +41,18 @@ class WarmUp(NamedTuple):
 
     steps: int
     step: Callable[[State, Batch], tuple[State, Logs]]
+
+
+class Probe(NamedTuple):
+    """What a method can tell of its state beyond samples, from data of a stream of its own.
+
+    points: N, how many data points. noise: shape of the standard normals one point needs.
+    measure: (state, x (N, *x_shape), eps (N, *noise)) -> 0-d tensors by name.
+    """
+
+    points: int
+    noise: tuple[int, ...]
+    measure: Callable[[State, Tensor, Tensor], Logs]
 
 
 class Spec(NamedTuple):
@@ -70,6 +83,7 @@ class Method(NamedTuple):
     noise: name -> shape of the standard normal draws one step needs.
     warm_up: what replaces ``step`` at first, where there is something.
     also: name -> (state, z) -> x: further samplers worth a look, such as the estimator's.
+    probe: further measurements, made at every evaluation.
     """
 
     init: Callable[[int], State]
@@ -79,6 +93,7 @@ class Method(NamedTuple):
     noise: dict[str, tuple[int, ...]]
     warm_up: WarmUp | None = None
     also: Mapping[str, Callable[[State, Tensor], Tensor]] = MappingProxyType({})
+    probe: Probe | None = None
 
 
 def seeded(*names: int | str) -> torch.Generator:

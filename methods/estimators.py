@@ -16,7 +16,10 @@ from pydantic import Field
 from torch import Tensor
 
 from methods import nets
-from methods.base import MethodConfig, Spec
+from methods.base import Logs, MethodConfig, Probe, Spec, State
+
+# Of the probe below, (data points, draws of the latent); both are the same at every look.
+PROBE_2D, PROBE_IMAGES = (1000, 25), (200, 10)
 
 
 class Estimator(NamedTuple):
@@ -29,6 +32,9 @@ class Estimator(NamedTuple):
     noise: shape of the noise log_prob needs per point.
     sample_dim: how many normals ``sample`` uses per point.
     size: P.
+    log_weight: as log_prob, of a bound only: log p_E(x, h; phi) / q(h|x) at one draw of the latent
+        h. Its mean over draws is the lower bound, and the logarithm of the mean of its exponential
+        over ever more draws tends to log p_E(x; phi). None where log_prob is exact.
     """
 
     init: Callable[[torch.Generator], Tensor]
@@ -37,11 +43,13 @@ class Estimator(NamedTuple):
     noise: tuple[int, ...]
     sample_dim: int
     size: int
+    log_weight: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
 
 
 class EstimatorConfig(MethodConfig):
-    """Settings of the explicit estimator."""
+    """Settings of the explicit estimator; all but the first are the VAE's."""
 
+    estimator: Literal["vae", "gaussian"] = "vae"  # paper section 5; gaussian: appendix B
     latent: int = Field(32, ge=1)  # VAE latent dimension; authors' 2D code, 256 on images
     hidden: str = Field("128-128", pattern=r"^[1-9]\d*(-[1-9]\d*)*$")  # encoder; reversed in the
     # decoder. Paper section 5; 1000-400 and, for the small one, 20-20 on Stacked MNIST
@@ -51,7 +59,27 @@ class EstimatorConfig(MethodConfig):
 
 def build(spec: Spec, cfg: EstimatorConfig) -> Estimator:
     """The estimator that the settings ask for."""
-    return vae(spec, cfg)
+    return BUILDERS[cfg.estimator](spec, cfg)
+
+
+def probe(spec: Spec, estimator: Estimator) -> Probe:
+    """The objective of Eq. 1, E_p[log p_E(x; phi)], nats per point, at the state's phi.
+
+    data_elbo: its lower bound. data_iwae: the importance-weighted bound from the same draws of the
+    latent (Burda et al. 2015), never below the former. Both are the exact value for an exact
+    density.
+    """
+    points, draws = PROBE_2D if len(spec.x_shape) == 1 else PROBE_IMAGES
+    weigh = estimator.log_weight
+    if weigh is None:
+        weigh, draws = estimator.log_prob, 1
+
+    def measure(state: State, x: Tensor, eps: Tensor) -> Logs:
+        log_w = torch.stack([weigh(state["phi"], x, e) for e in eps.unbind(1)])
+        bound = torch.logsumexp(log_w, 0) - math.log(draws)
+        return {"data_elbo": log_w.mean(), "data_iwae": bound.mean()}
+
+    return Probe(points, (draws, *estimator.noise), measure)
 
 
 def vae(spec: Spec, cfg: EstimatorConfig) -> Estimator:
@@ -77,18 +105,29 @@ def vae(spec: Spec, cfg: EstimatorConfig) -> Estimator:
     def init(generator: torch.Generator) -> Tensor:
         return torch.cat([encode.init(generator), decode.init(generator)])
 
-    def log_prob(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
+    def visit(phi: Tensor, x: Tensor, eps: Tensor) -> tuple[Tensor, ...]:
+        """log p(x|h) at one draw of h ~ q(h|x), that draw, and q's mean and log-variance."""
         phi_encode, phi_decode = phi.split([encode.size, decode.size])
         x = 2 * x.flatten(1) - 1 if signed else x.flatten(1)
         mu, log_var = encode.apply(phi_encode, x).chunk(2, dim=-1)
-        out = decode.apply(phi_decode, mu + torch.exp(log_var / 2) * eps)
+        h = mu + torch.exp(log_var / 2) * eps
+        out = decode.apply(phi_decode, h)
         if gaussian:
             out = torch.tanh(out) if signed else out
             log_lik = -(x - out).square().sum(-1) / (2 * cfg.variance) - log_norm
         else:
             log_lik = (x * out - F.softplus(out)).sum(-1)
+        return log_lik, h, mu, log_var
+
+    def log_prob(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
+        log_lik, _, mu, log_var = visit(phi, x, eps)
         kl = (mu.square() + log_var.exp() - 1 - log_var).sum(-1) / 2
         return log_lik - kl
+
+    def log_weight(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
+        log_lik, h, _, log_var = visit(phi, x, eps)
+        # log N(h; 0, I) - log q(h|x), whose constants cancel.
+        return log_lik + (eps.square() + log_var - h.square()).sum(-1) / 2
 
     def sample(phi: Tensor, z: Tensor) -> Tensor:
         out = decode.apply(phi[encode.size :], z[..., : cfg.latent])
@@ -100,4 +139,23 @@ def vae(spec: Spec, cfg: EstimatorConfig) -> Estimator:
 
     size = encode.size + decode.size
     sample_dim = cfg.latent + (0 if image else features)
-    return Estimator(init, log_prob, sample, (cfg.latent,), sample_dim, size)
+    return Estimator(init, log_prob, sample, (cfg.latent,), sample_dim, size, log_weight)
+
+
+def gaussian(spec: Spec, cfg: EstimatorConfig) -> Estimator:
+    """N(c, I) with a learnable mean c = phi: too weak for two modes (paper appendix B)."""
+    features = math.prod(spec.x_shape)
+
+    def init(generator: torch.Generator) -> Tensor:
+        return torch.zeros(features)
+
+    def log_prob(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
+        return -((x.flatten(1) - phi).square() + math.log(2 * math.pi)).sum(-1) / 2
+
+    def sample(phi: Tensor, z: Tensor) -> Tensor:
+        return (phi + z[..., :features]).view(-1, *spec.x_shape)
+
+    return Estimator(init, log_prob, sample, (0,), features, features)
+
+
+BUILDERS = {"vae": vae, "gaussian": gaussian}

@@ -23,13 +23,19 @@ from methods.base import Batch, Logs, Method, NetworkConfig, Spec, State
 from methods.optim import Opt, adam, init_players
 
 
-class GANConfig(NetworkConfig):
-    """Settings of the plain adversarial methods (REFERENCE_FACTS section 1.1)."""
+class AdversarialConfig(NetworkConfig):
+    """Settings of every adversarial method (REFERENCE_FACTS section 1.1)."""
 
     eta_theta: float = Field(1e-3, gt=0)  # authors' code, and LSGAN's and Unrolled GAN's
     eta_psi: float = Field(1e-4, gt=0)  # authors' code, and LSGAN's and Unrolled GAN's
     beta1: float = Field(0.5, ge=0, lt=1)
     beta2: float = Field(0.999, ge=0, lt=1)
+
+
+class GANConfig(AdversarialConfig):
+    """Settings of GAN."""
+
+    saturating: bool = False  # E log(1 - D), whose gradient is that of JS; authors' code: False
 
 
 class Losses(NamedTuple):
@@ -40,13 +46,14 @@ class Losses(NamedTuple):
 
 
 def build(spec: Spec, cfg: GANConfig) -> Method:
-    """Non-saturating GAN."""
-    return adversarial(spec, cfg, Losses(losses.gan_psi, losses.gan_theta))
+    """GAN with the non-saturating generator loss, or the saturating one."""
+    theta = losses.gan_theta_saturating if cfg.saturating else losses.gan_theta
+    return adversarial(spec, cfg, Losses(losses.gan_psi, theta))
 
 
 def discriminator_update(
     spec: Spec,
-    cfg: GANConfig,
+    cfg: AdversarialConfig,
     discriminator: nets.Net,
     loss: Callable[[Tensor, Tensor], Tensor] = losses.gan_psi,
 ) -> Callable[[Tensor, Opt, Tensor, Tensor], tuple[Tensor, Opt, Tensor]]:
@@ -64,7 +71,7 @@ def discriminator_update(
     return update
 
 
-def adversarial(spec: Spec, cfg: GANConfig, loss: Losses, pack: int = 1) -> Method:
+def adversarial(spec: Spec, cfg: AdversarialConfig, loss: Losses, pack: int = 1) -> Method:
     """Alternating D and G steps with any pair of losses; D judges packs of ``pack`` points."""
     generator = nets.generator(spec, cfg.nets)
     discriminator = nets.discriminator(spec, cfg.nets, ratio=cfg.d_ratio, pack=pack)

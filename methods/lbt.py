@@ -33,7 +33,7 @@ from torch import Tensor
 from torch.func import grad_and_value, vjp
 
 from methods import estimators, nets
-from methods.base import Batch, Logs, Method, NetworkConfig, Spec, State
+from methods.base import Batch, Logs, Method, NetworkConfig, Probe, Spec, State
 from methods.estimators import EstimatorConfig
 from methods.optim import Opt, Optimiser, adam, clip_by_norm, init_players
 from methods.unroll import inner_problem, unroll
@@ -63,6 +63,7 @@ class Student(NamedTuple):
         -E_p[log p_E(x; phi^K)], nats per point, through the K unrolled updates.
     noise: name -> shape of the draws one iteration needs, in addition to the data batch "x".
     also: the estimator's own samples, for ``Method.also``, where Z suffices to draw them.
+    probe: Eq. 1 at the kept phi (after M updates, before any unrolled one), for ``Method.probe``.
     """
 
     players: dict[str, tuple[Callable[[torch.Generator], Tensor], Optimiser]]
@@ -70,6 +71,7 @@ class Student(NamedTuple):
     teach: Callable[[Tensor, Tensor, Opt, Batch], tuple[Tensor, Tensor]]
     noise: dict[str, tuple[int, ...]]
     also: dict[str, Callable[[State, Tensor], Tensor]]
+    probe: Probe
 
 
 def student(spec: Spec, cfg: LBTConfig) -> Student:
@@ -113,7 +115,8 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
     also = {}
     if spec.z_dim >= estimator.sample_dim:
         also["estimator"] = lambda state, z: estimator.sample(state["phi"], z)
-    return Student({"phi": (estimator.init, optimiser)}, learn, teach, noise, also)
+    players = {"phi": (estimator.init, optimiser)}
+    return Student(players, learn, teach, noise, also, estimators.probe(spec, estimator))
 
 
 def build(spec: Spec, cfg: LBTConfig) -> Method:
@@ -137,4 +140,4 @@ def build(spec: Spec, cfg: LBTConfig) -> Method:
     def sample(state: State, z: Tensor) -> Tensor:
         return generator.apply(state["theta"], z)
 
-    return Method(init, step, sample, ("x",), learner.noise, also=learner.also)
+    return Method(init, step, sample, ("x",), learner.noise, also=learner.also, probe=learner.probe)

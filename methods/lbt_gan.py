@@ -7,7 +7,7 @@ Order within an iteration: M estimator updates, one discriminator step, one gene
 separate noise for the adversarial term. The clip applies to the summed gradient.
 
 Departures: those of ``methods/lbt.py``; and the generator's adversarial term is non-saturating, as
-in the authors' code (Eq. 8 writes E log D, the same thing).
+in the authors' code (Eq. 8 writes E log D, the same thing); ``saturating`` changes it.
 """
 
 from __future__ import annotations
@@ -28,15 +28,17 @@ class LBTGANConfig(LBTConfig):
 
     lambda_G: float = Field(0.1, ge=0)  # paper section 5, synthetic data; 1 on images
     eta_psi: float = Field(1e-4, gt=0)  # authors' code
+    saturating: bool = False  # as GAN's
     warm_up: int = Field(0, ge=0)  # first updates as a plain GAN; authors' code: 3000 on images
 
 
 def build(spec: Spec, cfg: LBTGANConfig) -> Method:
-    """LBT plus lambda_G times a non-saturating GAN."""
+    """LBT plus lambda_G times a GAN."""
     generator = nets.generator(spec, cfg.nets)
     discriminator = nets.discriminator(spec, cfg.nets, ratio=cfg.d_ratio)
     learner = student(spec, cfg)
     optimiser = adam(cfg.beta1, cfg.beta2)
+    loss_theta = losses.gan_theta_saturating if cfg.saturating else losses.gan_theta
 
     generate = spec.jit(generator.apply)
     update_psi = discriminator_update(spec, cfg, discriminator)
@@ -44,7 +46,7 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
     @spec.jit
     @grad_and_value
     def adversarial(theta: Tensor, psi: Tensor, z: Tensor) -> Tensor:
-        return losses.gan_theta(discriminator.apply(psi, generator.apply(theta, z)))
+        return loss_theta(discriminator.apply(psi, generator.apply(theta, z)))
 
     def init(seed: int) -> State:
         players = {"theta": (generator.init, optimiser), "psi": (discriminator.init, optimiser)}
@@ -78,4 +80,4 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
     z_shape = (spec.batch, spec.z_dim)
     noise = learner.noise | {"z_psi": z_shape, "z": z_shape}
     warm_up = WarmUp(cfg.warm_up, plain_gan) if cfg.warm_up else None
-    return Method(init, step, sample, ("x", "x_psi"), noise, warm_up, learner.also)
+    return Method(init, step, sample, ("x", "x_psi"), noise, warm_up, learner.also, learner.probe)

@@ -28,6 +28,12 @@ def gan_theta(fake: Tensor) -> Tensor:
     return F.softplus(-fake).mean()
 
 
+def gan_theta_saturating(fake: Tensor) -> Tensor:
+    """E log(1 - sigmoid(D(x_g))) = -E sp(D(x_g)): with an optimal D, 2 JS - 2 log 2, nats."""
+    _check(fake)
+    return -F.softplus(fake).mean()
+
+
 def lsgan_psi(real: Tensor, fake: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """(E(D(x) - b)^2 + E(D(x_g) - a)^2) / 2 (Mao et al. 2017, Eq. 2; 0-1 code as in theirs)."""
     _check(real, fake)

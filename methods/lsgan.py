@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from methods import losses
 from methods.base import Method, Spec
-from methods.gan import GANConfig, Losses, adversarial
+from methods.gan import AdversarialConfig, Losses, adversarial
 
 
-class LSGANConfig(GANConfig):
-    """Settings of LSGAN: those of GAN."""
+class LSGANConfig(AdversarialConfig):
+    """Settings of LSGAN: those of every adversarial method."""
 
 
 def build(spec: Spec, cfg: LSGANConfig) -> Method:

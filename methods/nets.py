@@ -19,6 +19,7 @@ from torch import Tensor
 from methods import convnets
 from methods.base import Spec
 
+TOY_START = (-3.1, -2.9)  # means of the 1D example; paper appendix B: "around -3"
 HIDDEN = (128, 128)  # paper section 5.1: two hidden layers of 128 units in every 2D network
 
 
@@ -79,6 +80,8 @@ def mlp(sizes: Sequence[int], activation: Callable[[Tensor], Tensor] = tanh) -> 
 
 def generator(spec: Spec, family: str = "auto") -> Net:
     """G(z; theta): (B, Z) -> (B, *x_shape), pixels in [0, 1]."""
+    if family == "toy":
+        return pair(spec)
     if len(spec.x_shape) == 1:
         return mlp((spec.z_dim, *HIDDEN, *spec.x_shape))
     chosen = _family(spec, family)
@@ -89,6 +92,22 @@ def generator(spec: Spec, family: str = "auto") -> Net:
         return (x + 1) / 2 if chosen.signed else x
 
     return Net(net.init, apply, net.size, joint=False)
+
+
+def pair(spec: Spec) -> Net:
+    """N(a, 1) / 2 + N(b, 1) / 2 with theta = (a, b) (paper section 1, Fig. 7), reparameterised.
+
+    The sign of z's first entry picks the mean, its second is the noise; every seed starts at
+    ``TOY_START``.
+    """
+    if spec.x_shape != (1,) or spec.z_dim < 2:
+        raise ValueError(f"the toy generator makes points (1,) of 2 normals, not {spec.x_shape}")
+
+    def apply(theta: Tensor, z: Tensor) -> Tensor:
+        a, b = theta.unbind()
+        return torch.where(z[..., :1] < 0, a, b) + z[..., 1:2]
+
+    return Net(lambda generator: torch.tensor(TOY_START), apply, len(TOY_START))
 
 
 def discriminator(

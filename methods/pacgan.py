@@ -14,10 +14,10 @@ from pydantic import Field
 
 from methods import losses
 from methods.base import Method, Spec
-from methods.gan import GANConfig, Losses, adversarial
+from methods.gan import AdversarialConfig, Losses, adversarial
 
 
-class PacGANConfig(GANConfig):
+class PacGANConfig(AdversarialConfig):
     """Settings of PacGAN."""
 
     m: int = Field(2, ge=1)  # packing degree; REFERENCE_FACTS section 2

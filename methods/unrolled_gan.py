@@ -21,12 +21,12 @@ from torch.func import grad_and_value, vjp
 
 from methods import losses, nets
 from methods.base import Batch, Logs, Method, Spec, State
-from methods.gan import GANConfig
+from methods.gan import AdversarialConfig
 from methods.optim import adam, init_players
 from methods.unroll import inner_problem, unroll
 
 
-class UnrolledGANConfig(GANConfig):
+class UnrolledGANConfig(AdversarialConfig):
     """Settings of Unrolled GAN."""
 
     K: int = Field(5, ge=1)  # authors' notebook, 2D

@@ -50,4 +50,5 @@ def build(spec: Spec, cfg: VAEConfig) -> Method:
     def sample(state: State, z: Tensor) -> Tensor:
         return estimator.sample(state["phi"], z)
 
-    return Method(init, step, sample, ("x",), {"eps": (spec.batch, *estimator.noise)})
+    noise = {"eps": (spec.batch, *estimator.noise)}
+    return Method(init, step, sample, ("x",), noise, probe=estimators.probe(spec, estimator))

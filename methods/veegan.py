@@ -24,11 +24,11 @@ from torch.func import grad_and_value
 
 from methods import losses, nets
 from methods.base import Batch, Logs, Method, Spec, State
-from methods.gan import GANConfig
+from methods.gan import AdversarialConfig
 from methods.optim import adam, init_players
 
 
-class VEEGANConfig(GANConfig):
+class VEEGANConfig(AdversarialConfig):
     """Settings of VEEGAN."""
 
     eta_xi: float = Field(1e-3, gt=0)  # G and F are trained jointly, at G's step size

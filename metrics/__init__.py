@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from metrics.mixture import mixture_metrics
 from metrics.stacked_mnist import stacked_mnist_metrics
+from metrics.toy import toy_metrics
 
 
 class Metric(NamedTuple):
@@ -28,9 +29,22 @@ METRICS = {
     "intra_mode_kl": Metric("intra-mode KL (nats)", False, math.inf, 2),
     "intra_mode_kl_reverse": Metric("reverse intra-mode KL (nats)", False, math.inf, 2, False),
     "modes_in_kl": Metric("modes in KL", True, 0.0, 1, False),
+    "data_elbo": Metric("log p_E of the data, ELBO (nats)", True, -math.inf, 2, False),
+    "data_iwae": Metric("log p_E of the data (nats)", True, -math.inf, 2, False),
+    "mean_low": Metric("lower mean", True, math.nan, 2),
+    "mean_high": Metric("upper mean", True, math.nan, 2),
+    "js": Metric("JS (nats)", False, math.log(2), 3),
+    "kl": Metric("KL (nats)", False, math.inf, 2),
     "smnist_modes": Metric("modes of 1,000", True, 0.0, 1),
     "smnist_kl": Metric("KL to uniform (nats)", False, math.inf, 2),
 }
 HEADLINES = {name: metric for name, metric in METRICS.items() if metric.headline}
 
-__all__ = ["HEADLINES", "METRICS", "Metric", "mixture_metrics", "stacked_mnist_metrics"]
+__all__ = [
+    "HEADLINES",
+    "METRICS",
+    "Metric",
+    "mixture_metrics",
+    "stacked_mnist_metrics",
+    "toy_metrics",
+]

@@ -9,12 +9,12 @@ import torch
 from conftest import build
 
 from benchmark.config import DATASET_NAMES
-from benchmark.datasets import MIXTURES, PHOTOS, STACKED, load_dataset
+from benchmark.datasets import MIXTURES, PHOTOS, STACKED, TOYS, load_dataset
 from benchmark.noise import BLOCK, Feed, draw
 
 
 def test_the_names_known_without_torch_are_the_datasets():
-    assert (*MIXTURES, *STACKED, *PHOTOS) == DATASET_NAMES
+    assert (*MIXTURES, *TOYS, *STACKED, *PHOTOS) == DATASET_NAMES
 
 
 def test_ring_geometry(ring):

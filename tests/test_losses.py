@@ -19,6 +19,7 @@ def sp(t: float) -> float:
 CASES = {
     "gan_psi": (losses.gan_psi(REAL, FAKE), (sp(-1) + sp(2)) / 2 + (sp(0.5) + sp(3)) / 2),
     "gan_theta": (losses.gan_theta(FAKE), (sp(-0.5) + sp(-3)) / 2),
+    "gan_theta_saturating": (losses.gan_theta_saturating(FAKE), -(sp(0.5) + sp(3)) / 2),
     "lsgan_psi": (losses.lsgan_psi(REAL, FAKE), ((0 + 9) / 2 + (0.25 + 9) / 2) / 2),
     "lsgan_theta": (losses.lsgan_theta(FAKE), (0.25 + 4) / 2 / 2),
 }
@@ -36,6 +37,7 @@ def test_value_by_hand(name):
         lambda bad: losses.gan_psi(REAL, bad),
         lambda bad: losses.gan_psi(bad, FAKE),
         lambda bad: losses.gan_theta(bad),
+        lambda bad: losses.gan_theta_saturating(bad),
         lambda bad: losses.lsgan_psi(REAL, bad),
         lambda bad: losses.lsgan_theta(bad),
     ],
