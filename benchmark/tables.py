@@ -96,8 +96,9 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         runs = groups[dataset, method]
         seeds = list(runs.groupby("seed"))
         missed = sum(run["status"].iloc[0] != "complete" for _, run in seeds)
-        names = [m for m in METRICS if m in measured[dataset]]
-        for name, metric in ((n, METRICS[n]) for n in names):
+        # What its runs measured, and the headlines of the dataset even if all its runs failed.
+        known = {m for m in measured[dataset] if m in HEADLINES} | set(runs["metric"])
+        for name, metric in ((n, m) for n, m in METRICS.items() if n in known):
             values = [_final(run, name, metric.miss) for _, run in seeds]
             mean, low, high = t_interval(values)
             rows.append(
