@@ -258,20 +258,20 @@ def requested(arguments: argparse.Namespace, job, names: list[str]) -> list[tupl
 
 def listing() -> str:
     """Every method, dataset, artefact and preset with a line each; imports nothing heavy."""
-    import yaml
-
+    from benchmark import strict_yaml
     from benchmark.artefacts import ARTEFACTS
     from benchmark.config import DATASET_NAMES
     from methods import REGISTRY
 
-    presets = sorted((ROOT / "benchmark" / "presets").glob("*.yaml"))
+    files = sorted((ROOT / "benchmark" / "presets").glob("*.yaml"))
+    presets = {p.stem: strict_yaml.load(p.read_text(), p.name) for p in files}
     datasets = ast.parse((ROOT / "benchmark" / "datasets.py").read_text())
     functions = {n.name: n for n in datasets.body if isinstance(n, ast.FunctionDef)}
     blocks = {
         "methods": {key: first_line(module) for key, module in REGISTRY.items()},
         "datasets": {n: ast.get_docstring(functions[n]).splitlines()[0] for n in DATASET_NAMES},
         "artefacts": {key: first_line(module) for key, module in ARTEFACTS.items()},
-        "presets": {p.stem: yaml.safe_load(p.read_text())["description"] for p in presets},
+        "presets": {name: preset["description"] for name, preset in presets.items()},
     }
     return "\n".join(
         line
@@ -312,6 +312,8 @@ def parse_seeds(text: str | None) -> tuple[int, ...] | None:
         if int(numbers[1]) - int(numbers[0]) >= MAX_SEEDS:
             raise UserError(f"--seeds {text}: more than {MAX_SEEDS} seeds")
         seeds += range(int(numbers[0]), int(numbers[1]) + 1)
+        if len(seeds) > MAX_SEEDS:
+            raise UserError(f"--seeds {text}: more than {MAX_SEEDS} seeds")
     if not seeds:
         raise UserError(f"--seeds {text}: names no seed")
     return tuple(dict.fromkeys(seeds))

@@ -6,6 +6,7 @@ stacked with it go on. Seconds of a stacked run are those of the whole stack.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -204,7 +205,9 @@ class _Training:
 
     def _measure(self, x: Tensor, i: int) -> list[dict[str, Any]]:
         """Rows of the metrics of run i's samples, and of its losses."""
-        values = self.dataset.evaluate(x) | self._losses(i)
+        values = self.dataset.evaluate(x)
+        for name, value in self._losses(i).items():  # a method names its losses, not our metrics
+            values.setdefault(re.sub(r"[^A-Za-z0-9_.]", "_", name), value)
         seconds = self.lanes[i].train_seconds
         return [
             {"step": self.step, "seconds": seconds, "metric": k, "value": v}
