@@ -126,6 +126,14 @@ def load_preset(name: str) -> Preset:
     return preset
 
 
+def is_file(path: str) -> bool:
+    """Whether there is such a file; a name that no file can have is none."""
+    try:
+        return Path(path).is_file()
+    except OSError:
+        return False
+
+
 def read(path: Path) -> str:
     """A settings file. Raises UserError where it is no text."""
     try:
@@ -215,8 +223,8 @@ class Job:
         self.modules = dict(REGISTRY)
         for path in plugins:
             stem = Path(path).stem
-            if not Path(path).is_file():
-                raise UserError(f"--plugin {path}: no such file")
+            if not is_file(path):
+                raise UserError(f"--plugin {shortened(path)}: no such file")
             if not re.fullmatch(r"[A-Za-z_]\w{0,59}\.py", Path(path).name, re.ASCII):
                 raise UserError(f"--plugin {path}: must be a Python file named like a module")
             if stem in self.modules or stem in DATASET_NAMES:
