@@ -14,10 +14,23 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmark.errors import UserError, unknown
+from benchmark import options
+from benchmark.errors import (
+    BAD_INPUT,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    STORAGE,
+    Interrupted,
+    StorageError,
+    UserError,
+    printable,
+    unknown,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_SEEDS = 1000
+REPORT_SECONDS = 600.0  # to wait for another process that rebuilds the same tables
 EXAMPLES = """examples:
   python -m benchmark --methods lbt,veegan --dataset ring
   python -m benchmark --reproduce fig2,fig3 --preset smoke
@@ -26,17 +39,29 @@ EXAMPLES = """examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code (0 done, 1 something failed, 2 bad input)."""
+    """Run one command; returns the exit code (``benchmark.errors``)."""
     try:
-        return run(parser().parse_args(argv))
-    except KeyboardInterrupt:
-        return 130
+        code = run(parser().parse_args(argv))
+        sys.stdout.flush()
+        return code
+    except (KeyboardInterrupt, Interrupted):
+        print("interrupted; the same command continues", file=sys.stderr)
+        return INTERRUPTED
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return fail(BAD_INPUT, error)
+    except StorageError as error:
+        return fail(STORAGE, f"{error}; the same command continues once the cause is gone")
     except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 1
+        where = error.filename or "standard output"
+        if where == "standard output":  # nothing more can be written there, not even at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return fail(STORAGE, f"{where}: {error.strerror}")
+
+
+def fail(code: int, message: object) -> int:
+    """Say in one line what is wrong; returns the code."""
+    print(f"error: {printable(message)}", file=sys.stderr)
+    return code
 
 
 class Parser(argparse.ArgumentParser):
@@ -86,6 +111,8 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     how.add_argument("--out", type=Path, default=ROOT / "results", help="where results go")
     how.add_argument("--force", action="store_true", help="train again what is finished")
+    options.add_limits(p)
+    options.add_launcher(p)
     return p
 
 
@@ -114,8 +141,8 @@ def run(arguments: argparse.Namespace) -> int:
             raise unknown("artefact", name, ARTEFACTS)
     pairs = requested(arguments, job, names)
     runs = [run for dataset, method in pairs for run in job.runs(dataset, method)]
-    if arguments.out.exists() and not arguments.out.is_dir():
-        raise UserError(f"--out {arguments.out}: is not a folder")
+    options.writable(arguments.out)
+    limits = options.limits(arguments)
     if arguments.report:
         return report(arguments.out, job, names or list(ARTEFACTS))
 
@@ -129,8 +156,9 @@ def run(arguments: argparse.Namespace) -> int:
         compile=not arguments.no_compile,
         stack=device == "cuda" if arguments.stack_seeds is None else arguments.stack_seeds,
         tf32=arguments.tf32,
-        checkpoint_seconds=job.preset.checkpoint_seconds,
         force=arguments.force,
+        slurm=options.cluster(arguments),
+        **{"checkpoint_seconds": job.preset.checkpoint_seconds} | limits,
     )
     if arguments.plan:
         from benchmark import plan, runner
@@ -145,24 +173,48 @@ def train(runs, how, job, names: list[str]) -> int:
     """Train, rebuild the tables, draw the artefacts, print the summary."""
     from benchmark import runner
     from benchmark.datasets import load_dataset
-    from benchmark.launch import Interrupted
+    from benchmark.store import run_folders
 
     for data in {run.data for run in runs}:
         load_dataset(data)  # missing files are said, or fetched, once and before anything starts
-    try:
-        failed = runner.train(runs, how)
-    except Interrupted:
-        print("interrupted; the same command continues", file=sys.stderr)
-        return 130
-    code = report(how.out, job, names, {(run.dataset, run.label) for run in runs})
-    for event in failed:
+    missed = runner.train(runs, how)
+    code = DONE
+    if not runs or run_folders(how.out, job.folder):  # none where another process has all of them
+        code = report(how.out, job, names, {(run.dataset, run.label) for run in runs})
+    for event in missed:
         run = event.run
-        print(f"failed: {run.dataset}/{run.label} seed {run.seed}: {event.reason}", file=sys.stderr)
-    return 1 if failed else code
+        line = f"{event.status}: {run.dataset}/{run.label} seed {run.seed}: {event.reason}"
+        print(printable(line), file=sys.stderr)
+    return FAILED if missed else code
 
 
 def report(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None = None) -> int:
-    """Rebuild tables and the named artefacts from what is on disk."""
+    """Rebuild tables and the named artefacts from what is on disk; one process at a time, so that
+    the last to do so has seen what all have finished.
+    """
+    from benchmark.lock import locked
+    from benchmark.store import remove_parts, run_folders
+
+    folder = out / job.folder
+    if not run_folders(out, job.folder) and (not names or any(needs(name, job) for name in names)):
+        raise UserError(f"no runs under {folder}; train some first")
+    with locked(folder / ".report.lock", wait=REPORT_SECONDS):
+        remove_parts(folder)
+        remove_parts(folder / "figures")
+        return rebuild(out, job, names, shown)
+
+
+def needs(artefact: str, job) -> list[tuple[str, str]]:
+    """The runs an artefact is made of."""
+    import importlib
+
+    from benchmark.artefacts import ARTEFACTS
+
+    return importlib.import_module(ARTEFACTS[artefact]).needs(job)
+
+
+def rebuild(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None) -> int:
+    """``report``, for who holds the lock."""
     import importlib
 
     from benchmark import tables
@@ -170,7 +222,6 @@ def report(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None 
     from benchmark.results import Results
     from benchmark.store import run_folders
 
-    artefacts = {name: importlib.import_module(ARTEFACTS[name]) for name in names}
     if run_folders(out, job.folder):
         summary = tables.write(out, job.folder, job.scale)
         if shown is not None:
@@ -179,18 +230,19 @@ def report(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None 
         if shown is None or shown:
             print(tables.render(summary, job.scale))
             print(f"\n{out / job.folder / 'metrics.csv'}\n{out / job.folder / 'summary.csv'}")
-    elif not artefacts or any(module.needs(job) for module in artefacts.values()):
-        raise UserError(f"no runs under {out / job.folder}; train some first")
-    code = 0
-    for name, artefact in artefacts.items():
+    code = DONE
+    for name in names:
         start = time.monotonic()
         try:
-            paths = artefact.draw(Results(out, job.folder), job)
+            paths = importlib.import_module(ARTEFACTS[name]).draw(Results(out, job.folder), job)
+        except StorageError:
+            raise
         except Exception as error:
-            print(f"{name}: failed: {type(error).__name__}: {error}", file=sys.stderr)
-            code = 1
+            print(printable(f"{name}: failed: {type(error).__name__}: {error}"), file=sys.stderr)
+            code = FAILED
             continue
-        print(f"{name} ({time.monotonic() - start:.1f} s): {' '.join(map(str, paths))}")
+        made = " ".join(map(str, paths)) or "nothing to draw, its runs are missing"
+        print(f"{name} ({time.monotonic() - start:.1f} s): {made}")
     return code
 
 
@@ -222,20 +274,20 @@ def requested(arguments: argparse.Namespace, job, names: list[str]) -> list[tupl
 
 def listing() -> str:
     """Every method, dataset, artefact and preset with a line each; imports nothing heavy."""
-    import yaml
-
+    from benchmark import strict_yaml
     from benchmark.artefacts import ARTEFACTS
     from benchmark.config import DATASET_NAMES
     from methods import REGISTRY
 
-    presets = sorted((ROOT / "benchmark" / "presets").glob("*.yaml"))
+    files = sorted((ROOT / "benchmark" / "presets").glob("*.yaml"))
+    presets = {p.stem: strict_yaml.load(p.read_text(), p.name) for p in files}
     datasets = ast.parse((ROOT / "benchmark" / "datasets.py").read_text())
     functions = {n.name: n for n in datasets.body if isinstance(n, ast.FunctionDef)}
     blocks = {
         "methods": {key: first_line(module) for key, module in REGISTRY.items()},
         "datasets": {n: ast.get_docstring(functions[n]).splitlines()[0] for n in DATASET_NAMES},
         "artefacts": {key: first_line(module) for key, module in ARTEFACTS.items()},
-        "presets": {p.stem: yaml.safe_load(p.read_text())["description"] for p in presets},
+        "presets": {name: preset["description"] for name, preset in presets.items()},
     }
     return "\n".join(
         line
@@ -276,6 +328,8 @@ def parse_seeds(text: str | None) -> tuple[int, ...] | None:
         if int(numbers[1]) - int(numbers[0]) >= MAX_SEEDS:
             raise UserError(f"--seeds {text}: more than {MAX_SEEDS} seeds")
         seeds += range(int(numbers[0]), int(numbers[1]) + 1)
+        if len(seeds) > MAX_SEEDS:
+            raise UserError(f"--seeds {text}: more than {MAX_SEEDS} seeds")
     if not seeds:
         raise UserError(f"--seeds {text}: names no seed")
     return tuple(dict.fromkeys(seeds))

@@ -15,16 +15,17 @@ import inspect
 import json
 import re
 import sys
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from benchmark.errors import UserError, first_line, unknown
+from benchmark import strict_yaml
+from benchmark.errors import UserError, first_line, shortened, unknown
 from methods import REGISTRY
 
 PRESETS = Path(__file__).parent / "presets"
@@ -33,6 +34,9 @@ DEFAULTS = Path(__file__).parent / "defaults.yaml"
 DATASET_NAMES = (
     "ring", "grid", "toy1d", "stacked_mnist", "stacked_digits", "cifar10", "celeba"
 )  # fmt: skip
+NAME = r"^[A-Za-z][A-Za-z0-9_]{0,59}$"  # of a dataset: it names folders, tables and panels
+PROSE = r"^[^<>$\\`|\x00-\x1f\x7f]{1,300}$"  # inert in HTML, LaTeX, Markdown and a terminal
+LABEL_LENGTH = 120  # characters in the brackets of a label; file systems end at 255
 STAND_INS = {"stacked_mnist": "stacked_digits"}  # trained with the settings of the original
 
 
@@ -49,12 +53,14 @@ class DatasetSettings(Strict):
     """
 
     data: str | None = None
-    iterations: int = Field(ge=1)  # generator updates
-    batch: int = Field(ge=1)  # data points, and generated samples, per batch
-    z_dim: int = Field(256, ge=3)  # authors' code; the data's own push-forward needs 3
-    evaluations: int = Field(ge=1)  # evenly spaced over the iterations, besides the one at 0
-    eval_samples: int = Field(ge=1)  # during training
-    final_samples: int = Field(500_000, ge=1)  # at the end; paper section 5.1
+    iterations: int = Field(ge=1, le=10**9)  # generator updates
+    batch: int = Field(ge=1, le=10**6)  # data points, and generated samples, per batch
+    z_dim: int = Field(256, ge=3, le=10**6)  # authors' code; the data's own push-forward needs 3
+    evaluations: int = Field(
+        ge=1, le=10**5
+    )  # evenly spaced over the iterations, besides the one at 0
+    eval_samples: int = Field(ge=1, le=10**9)  # during training
+    final_samples: int = Field(500_000, ge=1, le=10**9)  # at the end; paper section 5.1
     common: dict[str, Any] = {}  # settings of every method that has them
     methods: dict[str, dict[str, Any]] = {}
 
@@ -62,12 +68,12 @@ class DatasetSettings(Strict):
 class Preset(Strict):
     """One YAML file: budget, seeds, and settings that depart from the methods' defaults."""
 
-    description: str
-    scale: str  # one line that every table and figure of this preset carries
-    seeds: tuple[int, ...] = Field(min_length=1)
+    description: str = Field(pattern=PROSE)
+    scale: str = Field(pattern=PROSE)  # every table and figure of this preset carries it
+    seeds: tuple[Annotated[int, Field(ge=0, lt=10**9)], ...] = Field(min_length=1, max_length=1000)
     checkpoint_seconds: float = Field(60, gt=0)
     methods: dict[str, dict[str, Any]] = {}
-    datasets: dict[str, DatasetSettings]
+    datasets: dict[Annotated[str, Field(pattern=NAME)], DatasetSettings]
 
 
 class Run(Strict):
@@ -111,7 +117,11 @@ def load_preset(name: str) -> Preset:
     if name not in preset_names():
         raise unknown("preset", name, preset_names())
     path = PRESETS / f"{name}.yaml"
-    preset = validated(Preset, yaml.safe_load(path.read_text()), path.name)
+    text = read(path)
+    values = strict_yaml.load(text, path.name)
+    preset = validated(
+        Preset, values, lambda place: path.name + at_line(text, [place[:n] for n in (9, 2, 1)])
+    )
     for methods in (preset.methods, *(d.methods for d in preset.datasets.values())):
         for method in methods:
             if method not in REGISTRY:
@@ -119,16 +129,49 @@ def load_preset(name: str) -> Preset:
     return preset
 
 
-def validated(model: type[BaseModel], values: Any, where: str) -> Any:
-    """``model`` built from ``values``; the first mistake becomes a UserError naming ``where``."""
+def is_file(path: str) -> bool:
+    """Whether there is such a file; a name that no file can have is none."""
     try:
-        return model.model_validate(values)
+        return Path(path).is_file()
+    except OSError:
+        return False
+
+
+def read(path: Path) -> str:
+    """A settings file. Raises UserError where it is no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UserError(f"{path.name}: is not UTF-8 text") from None
+
+
+def at_line(text: str, places: list[tuple]) -> str:
+    """``, line 7`` of the first place that the YAML text has; nothing where it has none."""
+    line = strict_yaml.line(text, *places)
+    return f", line {line}" if line else ""
+
+
+def validated(model: type[BaseModel], values: Any, where: Callable[[tuple], str]) -> Any:
+    """``model`` built from ``values``; the first mistake becomes a UserError that begins with where
+    its place, keys and indices from the top, comes from.
+    """
+    try:
+        found = model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
+        # A misspelt key first: that another one is missing may follow from it.
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        place = first["loc"]
+        key = shortened(".".join(map(str, place)))
         if first["type"] == "extra_forbidden":
-            raise UserError(f"{where}: {unknown('setting', key, model.model_fields)}") from None
-        raise UserError(f"{where}: {key}: {first['msg']}, got {first['input']!r}") from None
+            name = str(place[-1])
+            known = model.model_fields if len(place) == 1 else DatasetSettings.model_fields
+            raise UserError(f"{where(place)}: {unknown('setting', name, known)}") from None
+        got = shortened(repr(first["input"]))
+        raise UserError(f"{where(place)}: {key}: {first['msg']}, got {got}") from None
+    for name, field in model.model_fields.items():
+        if field.annotation in (int, float) and isinstance(values.get(name), bool):
+            raise UserError(f"{where((name,))}: {name}: expected a number, got {values[name]}")
+    return found
 
 
 @cache
@@ -163,18 +206,9 @@ def parse_override(text: str) -> tuple[str, str, Any]:
     target, separator, value = text.partition("=")
     owner, dot, key = target.partition(".")
     if not (separator and dot and owner and key):
-        raise UserError(f"--set {text}: expected method.key=value or dataset.key=value")
-    try:
-        return owner, key, _number(yaml.safe_load(value))
-    except yaml.YAMLError:
-        raise UserError(f"--set {text}: cannot read the value {value!r}") from None
-
-
-def _number(value: Any) -> Any:
-    """YAML 1.1 reads 1e-3 as a string; everyone means the number."""
-    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+\.?\d*[eE][-+]?\d+", value):
-        return float(value)
-    return value
+        raise UserError(f"--set {shortened(text)}: expected method.key=value or dataset.key=value")
+    where = f"--set {shortened(target)}: cannot read the value {shortened(value)!r}"
+    return owner, key, strict_yaml.load(value, where)
 
 
 class Job:
@@ -192,9 +226,9 @@ class Job:
         self.modules = dict(REGISTRY)
         for path in plugins:
             stem = Path(path).stem
-            if not Path(path).is_file():
-                raise UserError(f"--plugin {path}: no such file")
-            if not re.fullmatch(r"[A-Za-z_]\w*\.py", Path(path).name):
+            if not is_file(path):
+                raise UserError(f"--plugin {shortened(path)}: no such file")
+            if not re.fullmatch(r"[A-Za-z_]\w{0,59}\.py", Path(path).name, re.ASCII):
                 raise UserError(f"--plugin {path}: must be a Python file named like a module")
             if stem in self.modules or stem in DATASET_NAMES:
                 raise UserError(f"--plugin {path}: {stem!r} is taken; rename the file")
@@ -209,6 +243,7 @@ class Job:
         self.folder = preset + "".join(
             bracket(self.overrides[owner], f"{owner}.") for owner in changed
         )
+        self.folder = cut(self.folder, 200)
         self.name = preset
         self.scale = self.preset.scale
         if self.folder != preset:
@@ -237,7 +272,9 @@ class Job:
         entry = self._entry(dataset)
         base = self.preset.datasets[entry].model_dump()
         changed = base | {"data": base["data"] or dataset} | self.overrides.get(entry, {})
-        settings = validated(DatasetSettings, changed, f"{dataset} in preset {self.name}")
+        settings = validated(
+            DatasetSettings, changed, lambda place: self._source(entry, place, dataset)
+        )
         if settings.data not in DATASET_NAMES:
             raise unknown(f"data of {dataset} in preset {self.name}", settings.data, DATASET_NAMES)
         return settings
@@ -263,11 +300,29 @@ class Job:
             | self.overrides.get(key, {})
             | own
         )
-        where = f"{method} in preset {self.name}"
+
+        def where(place: tuple) -> str:
+            if place[:1] and place[0] in own:
+                return f"method {shortened(method)!r}"
+            return self._source(key, place, method, self._entry(dataset))
+
         try:
             return validated(model, values, where).model_dump(mode="json")
         except PydanticSerializationError as error:
-            raise UserError(f"{where}: settings must be plain values: {error}") from None
+            raise UserError(f"{where(())}: settings must be plain values: {error}") from None
+
+    def _source(self, owner: str, place: tuple, shown: str, dataset: str = "") -> str:
+        """Where a setting of a method (on a dataset) or of a dataset comes from, in words."""
+        shown = f"{shortened(shown)} in preset {self.name}"
+        if place and place[0] in self.overrides.get(owner, {}):
+            return f"--set {owner}.{shortened(str(place[0]))}: {shown}"
+        places = [
+            ("datasets", dataset, "methods", owner, *place),
+            ("datasets", dataset, "common", *place),
+            ("methods", owner, *place),
+            ("datasets", owner, *place),
+        ]
+        return f"{self.name}.yaml{at_line(read(PRESETS / f'{self.name}.yaml'), places)}: {shown}"
 
     def stacked(self) -> list[str]:
         """The preset's Stacked MNIST datasets; their stand-in where MNIST cannot be had."""
@@ -328,7 +383,7 @@ class Job:
 @cache
 def default_settings() -> dict[str, dict[str, Any]]:
     """``defaults.yaml``: data -> method or ``common`` -> settings."""
-    return yaml.safe_load(DEFAULTS.read_text())
+    return strict_yaml.load(read(DEFAULTS), DEFAULTS.name)
 
 
 def parse_label(text: str) -> tuple[str, dict[str, Any]]:
@@ -337,7 +392,7 @@ def parse_label(text: str) -> tuple[str, dict[str, Any]]:
     if not opened:
         return text, {}
     if not inner.endswith("]"):
-        raise UserError(f"method {text!r}: expected name[setting=value,...]")
+        raise UserError(f"method {shortened(text)!r}: expected name[setting=value,...]")
     return key, {
         k: v for _, k, v in (parse_override(f"{key}.{part}") for part in inner[:-1].split(","))
     }
@@ -346,4 +401,14 @@ def parse_label(text: str) -> tuple[str, dict[str, Any]]:
 def bracket(changed: dict[str, Any], prefix: str = "") -> str:
     """``[K=3,M=5]``, safe as part of a folder's name; nothing for no changes."""
     inner = ",".join(f"{prefix}{k}={v}" for k, v in sorted(changed.items()))
-    return f"[{re.sub(r'[^A-Za-z0-9_.,=+-]', '_', inner)}]" if inner else ""
+    safe = re.sub(r"[^A-Za-z0-9_.,=+-]", "_", inner)
+    if safe != inner:  # other settings could become the same text
+        safe += f"~{hashlib.sha256(inner.encode()).hexdigest()[:8]}"
+    return cut(f"[{safe}]", LABEL_LENGTH) if inner else ""
+
+
+def cut(name: str, length: int) -> str:
+    """A folder's name of at most that length; a longer one ends in its hash."""
+    if len(name) <= length:
+        return name
+    return f"{name[: length - 10]}~{hashlib.sha256(name.encode()).hexdigest()[:8]}]"

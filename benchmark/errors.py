@@ -1,24 +1,68 @@
-"""Mistakes of the user, told in one line with exit code 2."""
+"""What ends a command early: told in one line, inert in a terminal, with an exit code."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+# Exit codes of the command line; README and docs/RELIABILITY.md list them.
+DONE, FAILED, BAD_INPUT, STORAGE, INTERRUPTED = 0, 1, 2, 3, 130
+LONGEST = 400  # characters of a message; what is quoted in it may be a megabyte
 
 
 class UserError(Exception):
     """Bad input: the message says what, where, and what to do."""
 
 
+class StorageError(Exception):
+    """A file could not be written, made or moved: a full disk, a missing permission."""
+
+    def __init__(self, path: str | Path, reason: str) -> None:
+        super().__init__(str(path), reason)
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}: {self.args[1]}"
+
+
+class Interrupted(BaseException):
+    """A signal asked the process to stop. No Exception, so that nothing of a method's or a
+    library's takes it for a failure of its own.
+    """
+
+
+@contextlib.contextmanager
+def storage(path: Path) -> Iterator[None]:
+    """Errors of the operating system inside become a StorageError naming the path."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(error.filename or path, error.strerror or str(error)) from None
+
+
+def printable(text: object) -> str:
+    """One line without control characters, so that no terminal obeys what it shows."""
+    line = "".join(c if c.isprintable() else "\ufffd" for c in str(text))
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
+
+
 def first_line(error: BaseException) -> str:
     """An exception as one line: its type, and the first line of its message."""
     message = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {message[0]}" if message else type(error).__name__
+    return printable(f"{type(error).__name__}: {message[0]}" if message else type(error).__name__)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
     """An error for a name that is not among ``known``, with the nearest match suggested."""
-    known = sorted(known)
+    name, known = shortened(str(name)), sorted(known)
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
     return UserError(f"unknown {kind} {name!r}; {hint}")
+
+
+def shortened(text: str, length: int = 80) -> str:
+    """The text, or its beginning, without line breaks."""
+    text = re.sub(r"\s+", " ", text[: length + 1])
+    return text if len(text) <= length else f"{text[: length - 3]}..."

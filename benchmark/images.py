@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import socket
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -22,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark.errors import UserError, first_line
+from benchmark.options import OFFLINE
 from benchmark.provenance import ROOT
 
 # SHA-256 of the canonical files, uncompressed.
@@ -33,6 +35,7 @@ MNIST = {
 }
 STACKS = 128_000  # paper section 5.2
 STACKING_SEED = 12345  # authors' code
+PATIENCE = 60.0  # seconds that a server may be silent
 INDEX_DIM = 1  # one normal picks a stack
 
 
@@ -126,10 +129,17 @@ def _read(name: str) -> np.ndarray:
 
 
 def _download() -> None:
-    """Fetch into a folder aside, and keep only what has the right hash."""
+    """Fetch into a folder aside, and keep only what has the right hash. Raises UserError where that
+    fails, or is not allowed.
+    """
+    wanted = f"{_folder()} lacks {', '.join(n + '.gz' for n in MNIST if _file(n) is None)}"
+    advice = "put the files there, or set DATA_ROOT to where they are"
+    if os.environ.get(OFFLINE):
+        raise UserError(f"MNIST: {wanted}, and offline nothing is downloaded; {advice}")
     from benchmark.vision import torchvision
 
-    wanted = f"{_folder()} lacks {', '.join(n + '.gz' for n in MNIST if _file(n) is None)}"
+    silence = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
     try:
         _folder().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=_folder()) as aside:
@@ -140,8 +150,8 @@ def _download() -> None:
                     raise RuntimeError(f"{name} arrived with the wrong SHA-256")
             for name in MNIST:
                 (Path(aside) / "MNIST" / "raw" / name).replace(_folder() / name)
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"MNIST: {wanted}, and downloading failed ({first_line(error)}); put the files there, "
-            "or set DATA_ROOT to where they are"
-        ) from None
+    except Exception as error:  # whatever a network or a server comes up with
+        reason = first_line(error)
+        raise UserError(f"MNIST: {wanted}, and downloading failed ({reason}); {advice}") from None
+    finally:
+        socket.setdefaulttimeout(silence)

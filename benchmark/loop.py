@@ -6,6 +6,7 @@ stacked with it go on. Seconds of a stacked run are those of the whole stack.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -15,11 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark import provenance
+from benchmark import checkpoints, provenance
 from benchmark.compile import Jit
 from benchmark.config import Run, config_class, load_module
 from benchmark.datasets import Dataset, load_dataset
 from benchmark.engine import Engine
+from benchmark.errors import StorageError
 from benchmark.noise import Feed, draw
 from benchmark.store import RunFolder, replaced
 from methods.base import Logs, Method, Spec, State
@@ -47,8 +49,9 @@ def execute(
     """Train runs that differ in their seed alone, each from its checkpoint if it has one.
 
     Several are stacked into one program (``benchmark.engine``), as far as they stand at the same
-    step. progress: called before every step with the number of steps done; what it raises ends the
-    runs after saving their states. Returns the final statuses.
+    step. progress: called before every step, and often during an evaluation, with the number of
+    steps done. Whatever is raised between steps ends the runs after saving their states. Returns
+    the final statuses.
     """
     jit = jit or Jit(enabled=False)
     lanes = [_Lane(run, folder) for run, folder in zip(runs, folders, strict=True)]
@@ -72,6 +75,7 @@ class _Lane:
         self.step, self.status = 0, ""
         self.state: State | None = None
         self.rows: list[dict[str, Any]] = []
+        self.logs: dict[str, float] = {}  # of the last step, where it was saved
         self.train_seconds = 0.0  # evaluation, checkpoints and compilation excluded
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -80,13 +84,15 @@ class _Lane:
         if saved is None or saved["device"] != device:
             return
         self.step, self.rows, self.state = saved["step"], saved["rows"], saved["state"]
+        self.logs = saved["logs"]
         self.train_seconds, self.started = saved["train_seconds"], saved["started"]
 
-    def save(self, state: State, device: str) -> None:
+    def save(self, state: State, logs: dict[str, float], device: str) -> None:
         self.folder.save_checkpoint(
             {
                 "step": self.step,
                 "rows": self.rows,
+                "logs": logs,
                 "train_seconds": self.train_seconds,
                 "started": self.started,
                 "device": device,
@@ -104,6 +110,13 @@ class _Training:
         self.run = lanes[0].run  # all but its seed holds for every lane
         self.method, self.spec, self.dataset = prepare(self.run, jit, device)
         self.step = lanes[0].step
+        self.due = {0} | evaluation_steps(self.run.budget.iterations, self.run.budget.evaluations)
+        self.logs: Logs = {  # of the last step, each (S,)
+            name: torch.tensor([lane.logs[name] for lane in lanes], dtype=torch.float64)
+            for name in lanes[0].logs
+        }
+        self.settled = True  # no step is half done: what is in memory may be saved
+        self.mark: float | None = None  # since when training time is not yet accounted for
         self.compile_seconds = 0.0
         self.commit = provenance.commit()  # of the code that runs, not of the day it ends
         states = [lane.state or self.method.init(lane.run.seed) for lane in lanes]
@@ -113,44 +126,65 @@ class _Training:
             lane.state = None
 
     def execute(self) -> None:
+        try:
+            self._train()
+        except StorageError:
+            raise
+        except BaseException:
+            if self.settled:
+                self._checkpoint()
+            raise
+
+    def _train(self) -> None:
         name, budget = self.run.data, self.run.budget
         feeds = [
             Feed(self.method, self.spec, name, self.dataset, lane.run.seed, self.device)
             for lane in self.lanes
         ]
-        due = evaluation_steps(budget.iterations, budget.evaluations)
-        for i, lane in enumerate(self.lanes):
-            if self.step == 0 and not lane.rows:
-                self._evaluate(i, budget.eval_samples)
+        self._look()  # at the start, or at the step of a checkpoint saved before or amid its look
         saved, self.mark = time.monotonic(), self._now()
-        logs: Logs = {}
         while self.step < budget.iterations and self._active():
-            try:
-                self.progress(self.step)
-            except BaseException:
-                self._account()
-                self._checkpoint()
-                raise
-            logs = self.engine.advance([feed(self.step) for feed in feeds])
+            self.progress(self.step)
+            batches = [feed(self.step) for feed in feeds]
+            self.settled = False
+            self.logs = self.engine.advance(batches)
             self.step += 1
+            self.settled = True
             if not self.compile_seconds:  # the first step of a process pays for compilation
                 self.compile_seconds = self._now() - self.mark
                 self.mark = self._now()
-            if self.step % CHECK_EVERY and self.step not in due:
-                continue
-            self._account()
-            for i in self._active():
-                if not all(bool(value[i].isfinite()) for value in logs.values()):
-                    self._finish(i, "diverged", logs)
-                elif self.step in due and self.step < budget.iterations:
-                    self._evaluate(i, budget.eval_samples, logs)
+            if self.step % CHECK_EVERY == 0 or self.step in self.due:
+                self._look()
             if time.monotonic() - saved > self.checkpoint_seconds:
                 self._checkpoint()
                 saved = time.monotonic()
-            self.mark = self._now()
+        self._account()
+        self.mark = None
         for i in self._active():
             healthy = all(bool(v.isfinite().all()) for v in leaves(self.engine.state(i)))
-            self._finish(i, "complete" if healthy else "diverged", logs)
+            self._finish(i, "complete" if healthy else "diverged")
+
+    def _look(self) -> None:
+        """End the runs whose losses are not finite; evaluate the others where that is due.
+
+        Does nothing twice at one step.
+        """
+        self._account()
+        timing, self.mark = self.mark is not None, None
+        for i in self._active():
+            if not all(bool(value[i].isfinite()) for value in self.logs.values()):
+                self._finish(i, "diverged")
+            elif self._evaluation_due(i):
+                x = self._sample(i, self.run.budget.eval_samples)
+                self.lanes[i].rows += self._measure(x, i)
+        if timing:
+            self.mark = self._now()
+
+    def _evaluation_due(self, i: int) -> bool:
+        """At step 0, and at the steps of ``evaluation_steps`` but the last, once."""
+        rows = self.lanes[i].rows
+        asked = self.step in self.due and self.step < self.run.budget.iterations
+        return asked and not (rows and rows[-1]["step"] == self.step)
 
     def _active(self) -> list[int]:
         """Places of the runs still in training."""
@@ -162,28 +196,33 @@ class _Training:
         return time.perf_counter()
 
     def _account(self) -> None:
+        """Book the training time since ``mark``."""
         now = self._now()
         for i in self._active():
-            self.lanes[i].train_seconds += now - self.mark
+            self.lanes[i].train_seconds += 0.0 if self.mark is None else now - self.mark
             self.lanes[i].step = self.step
-        self.mark = now
+        self.mark = None if self.mark is None else now
 
-    def _evaluate(self, i: int, n: int, logs: Logs | None = None) -> Tensor:
-        """Append metrics of n samples, drawn from the same noise at every evaluation."""
-        lane = self.lanes[i]
-        x = self._sample(i, n)
+    def _measure(self, x: Tensor, i: int) -> list[dict[str, Any]]:
+        """Rows of the metrics of run i's samples, and of its losses."""
         values = self.dataset.evaluate(x) | self._probe(i)
-        values |= {k: float(v[i]) for k, v in (logs or {}).items()}
-        lane.rows += [
-            {"step": self.step, "seconds": lane.train_seconds, "metric": k, "value": v}
+        for name, value in self._losses(i).items():  # a method names its losses, not our metrics
+            values.setdefault(re.sub(r"[^A-Za-z0-9_.]", "_", name), value)
+        seconds = self.lanes[i].train_seconds
+        return [
+            {"step": self.step, "seconds": seconds, "metric": k, "value": v}
             for k, v in values.items()
         ]
-        return x
+
+    def _losses(self, i: int) -> dict[str, float]:
+        return {name: float(value[i]) for name, value in self.logs.items()}
 
     def _sample(self, i: int, n: int) -> Tensor:
+        """n samples of run i, drawn from the same noise at every evaluation."""
         state, chunk = self.engine.state(i), self.dataset.chunk
         parts = []
         for block, start in enumerate(range(0, n, chunk)):
+            self.progress(self.step)
             z = self._latents(i, block, min(chunk, n - start))
             parts.append(self.method.sample(state, z).cpu())
         return torch.cat(parts)
@@ -204,13 +243,16 @@ class _Training:
         return draw(*address, (n, self.spec.z_dim), self.device)
 
     def _checkpoint(self) -> None:
+        self._account()
         for i in self._active():
-            self.lanes[i].save(self.engine.state(i), self.device)
+            self.lanes[i].save(self.engine.state(i), self._losses(i), self.device)
+        if self.mark is not None:
+            self.mark = self._now()
 
-    def _finish(self, i: int, status: str, logs: Logs) -> None:
+    def _finish(self, i: int, status: str) -> None:
         lane = self.lanes[i]
-        x = self._evaluate(i, self.run.budget.final_samples, logs)
-        lane.folder.write_metrics(lane.rows)
+        x = self._sample(i, self.run.budget.final_samples)
+        lane.folder.write_metrics(lane.rows + self._measure(x, i))
         kept = self.dataset.keep(x)
         for name, sample in self.method.also.items():
             more = sample(self.engine.state(i), self._latents(i, 0, self.dataset.chunk)).cpu()
@@ -228,9 +270,10 @@ class _Training:
                 "compile_seconds": round(self.compile_seconds, 3),
                 "compiled": self.jit.active,
                 "stacked": len(self.lanes),
+                "state_sha256": checkpoints.digest(self.engine.state(i)),
             }
         )
-        lane.folder.checkpoint.unlink(missing_ok=True)
+        lane.folder.remove_checkpoints()
         lane.status = status
 
 

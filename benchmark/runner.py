@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from benchmark import compile, plan, provenance
 from benchmark.config import Run
+from benchmark.errors import printable
 from benchmark.launch import Event, Execution, launch
 from benchmark.store import RunFolder
 
@@ -24,7 +25,9 @@ def unfinished(runs: Sequence[Run], how: Execution) -> list[Run]:
 
 
 def train(runs: Sequence[Run], how: Execution) -> list[Event]:
-    """Train what is missing. Returns the events of runs that failed."""
+    """Train what is missing. Returns the events of runs that failed, or that another process
+    has.
+    """
     todo = unfinished(runs, how)
     if todo:
         compiled = f"runs of {compile.MIN_STEPS:,} updates or more are compiled"
@@ -38,7 +41,7 @@ def train(runs: Sequence[Run], how: Execution) -> list[Event]:
         launch(todo, how, tell)
     finally:
         tell.bar.close()
-    return tell.failed
+    return tell.missed
 
 
 class _Progress:
@@ -47,7 +50,7 @@ class _Progress:
     def __init__(self, runs: Sequence[Run], how: Execution) -> None:
         self.cost = {_name(run): plan.seconds(run, how.out) for run in runs}
         self.done = dict.fromkeys(self.cost, 0.0)
-        self.failed: list[Event] = []
+        self.missed: list[Event] = []
         self.bar = tqdm(
             total=round(sum(self.cost.values())),
             disable=not sys.stderr.isatty(),
@@ -61,10 +64,11 @@ class _Progress:
         self.bar.update(self.cost[name] * share - self.done[name])
         self.done[name] = self.cost[name] * share
         self.bar.set_description_str(f"· {name} {share:.0%}")
-        if event.status == "failed":
-            self.failed.append(event)
-        if event.status in ("failed", "diverged"):
-            self.bar.write(f"{name}: {event.status} {event.reason}".rstrip(), file=sys.stderr)
+        if event.status in ("failed", "held"):
+            self.missed.append(event)
+        if event.status in ("failed", "held", "diverged"):
+            line = printable(f"{name}: {event.status} {event.reason}".rstrip())
+            self.bar.write(line, file=sys.stderr)
 
 
 def _name(run: Run) -> str:

@@ -5,49 +5,84 @@
         provenance.json  commit, versions, hardware, start, wall time, status
         metrics.csv      step, seconds, metric, value
         samples.npz      density counts and a few samples of the final generator
-        checkpoint.pt    only while unfinished
+        checkpoint*.pt   only while unfinished: the last and the one before it
 
-Files appear whole: written aside, flushed, renamed.
+Files appear whole: written aside, flushed, renamed. Whoever writes holds the run's lock, a hidden
+file beside its folder.
 """
 
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import json
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from benchmark.config import Run
+from benchmark.errors import UserError, storage
 
 FINISHED = ("complete", "diverged")
+PART = ".part"  # ends the names of files being written
 
 
 @contextlib.contextmanager
-def replaced(path: Path) -> Iterator[io.BufferedWriter]:
+def replaced(path: Path) -> Iterator[io.BytesIO]:
     """A binary file that replaces ``path`` once it is written completely, or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    buffer = io.BytesIO()
+    yield buffer
+    write_bytes(path, buffer.getbuffer())
+
+
+def write_bytes(path: Path, *parts: bytes | memoryview, keep: Path | None = None) -> None:
+    """Replace a file atomically; the old one is kept as ``keep`` where that is given.
+
+    Raises StorageError where any step fails; the old file is then untouched, or is ``keep``.
+    """
+    with storage(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                for part in parts:
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            if keep and path.exists():
+                os.replace(path, keep)
+            os.replace(name, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name)
+            raise
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make renames in it survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_parts(folder: Path) -> None:
+    """Delete what writers that were killed have left half written; for the lock's holder."""
+    for path in folder.glob(f".*{PART}"):
+        with storage(path):
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Replace a text file atomically."""
-    with replaced(path) as file:
-        file.write(text.encode())
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -56,8 +91,16 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file's object; empty where there is no file."""
-    return json.loads(path.read_text()) if path.is_file() else {}
+    """A JSON file's object; empty where there is no file. Raises UserError on a damaged one."""
+    if not path.is_file():
+        return {}
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: damaged; delete its folder and the same command trains it again")
+    return value
 
 
 class RunFolder:
@@ -82,6 +125,12 @@ class RunFolder:
         """How the run ended; empty while it has not."""
         return read_json(self.path / "provenance.json").get("status", "")
 
+    def lock(self) -> AbstractContextManager[None]:
+        """The right to write here. Raises ``lock.Held``, which names who has it."""
+        from benchmark.lock import locked
+
+        return locked(self.path.with_name(f".{self.path.name}.lock"))
+
     def open(self, force: bool = False) -> None:
         """Make the folder ready: keep what can be continued, set anything else aside."""
         if self.path.exists() and (force or not self.matches()):
@@ -91,30 +140,38 @@ class RunFolder:
                 if not aside.exists():
                     break
                 aside = self.path.with_name(f"{self.path.name}.{old}.{number}")
-            self.path.rename(aside)
+            with storage(self.path):
+                self.path.rename(aside)
+        remove_parts(self.path)
         record = self.run.identity() | {"code": self.code, "fingerprint": self.fingerprint}
         write_json(self.path / "settings.json", record)
 
     def save_checkpoint(self, value: dict[str, Any]) -> None:
-        """Tensors and plain types only, so that it loads with ``weights_only=True``."""
-        import torch
+        """Replace the checkpoint, keeping the one before it."""
+        from benchmark import checkpoints
 
-        with replaced(self.checkpoint) as file:
-            torch.save(value, file)
+        checkpoints.save(self.checkpoint, value)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """The last checkpoint, or None."""
-        import torch
+        """The last undamaged checkpoint, or None."""
+        from benchmark import checkpoints
 
-        if not self.checkpoint.is_file():
-            return None
-        return torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+        return checkpoints.load(self.checkpoint)
+
+    def remove_checkpoints(self) -> None:
+        """The run is finished."""
+        from benchmark import checkpoints
+
+        checkpoints.remove(self.checkpoint)
 
     def write_metrics(self, rows: list[dict[str, Any]]) -> None:
         """Rows of step, seconds, metric, value."""
-        lines = ["step,seconds,metric,value"]
-        lines += [f"{r['step']},{r['seconds']:.3f},{r['metric']},{r['value']!r}" for r in rows]
-        write_text(self.path / "metrics.csv", "\n".join(lines) + "\n")
+        text = io.StringIO()
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(["step", "seconds", "metric", "value"])
+        for r in rows:
+            table.writerow([r["step"], f"{r['seconds']:.3f}", r["metric"], repr(r["value"])])
+        write_text(self.path / "metrics.csv", text.getvalue())
 
     def write_provenance(self, value: dict[str, Any]) -> None:
         """Replace provenance.json."""

@@ -11,8 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.config import DATASET_NAMES
+from benchmark.errors import printable
 from benchmark.provenance import ROOT
 from benchmark.store import read_json, run_folders, write_text
+from benchmark.text import cells
+from benchmark.text import markdown as plain
 from methods import REGISTRY
 from metrics import HEADLINES, METRICS, Metric
 from metrics.intervals import t_interval
@@ -67,7 +70,8 @@ def comparable(folders: list[Path]) -> list[Path]:
         kept += best
         for folder in (f for v in versions.values() if v is not best for f in v):
             name = f"{parent.parent.name}/{parent.name}/{folder.name}"
-            print(f"left out of the tables: {name}, of another version", file=sys.stderr)
+            line = f"left out of the tables: {name}, of another version"
+            print(printable(line), file=sys.stderr)
     return kept
 
 
@@ -140,21 +144,22 @@ def markdown(summary: pd.DataFrame, scale: str) -> str:
     reference = pd.read_csv(REFERENCE).query("comparable == 'yes'")
     published = reference.set_index(["dataset", "method", "metric"])["value"]
     lines = [
-        f"Scale: {scale}. Mean [95 % interval over seeds]; (paper: ...) where it has a number."
+        f"Scale: {plain(scale)}. "
+        "Mean [95 % interval over seeds]; (paper: ...) where it has a number."
     ]
     for dataset, part in summary.groupby("dataset", sort=False):
         shown = headlines(part)
         head = ["method", *(m.label for m in shown.values()), "seeds", "updates", "s/run"]
-        lines += ["", f"**{dataset}**", "", _pipe(head), _pipe(["---"] * len(head))]
+        lines += ["", f"**{plain(dataset)}**", "", _pipe(head), _pipe(["---"] * len(head))]
         for method, rows in part.groupby("method", sort=False):
-            by, cells = rows.set_index("metric"), []
+            by, values = rows.set_index("metric"), []
             for name, metric in shown.items():
                 theirs = published.get((dataset, method, name))
                 extra = "" if theirs is None else f" (paper: {theirs:g})"
-                cells.append(_cell(by.loc[name], metric.digits) + extra)
+                values.append(_cell(by.loc[name], metric.digits) + extra)
             first = rows.iloc[0]
             tail = [_seeds(first), f"{first.steps:,}", f"{first.seconds:.0f}"]
-            lines.append(_pipe([method.replace("|", "\\|"), *cells, *tail]))
+            lines.append(_pipe([plain(method), *values, *tail]))
     return "\n".join(lines) + "\n"
 
 
@@ -174,7 +179,7 @@ def _seeds(row: pd.Series) -> str:
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Replace a CSV file atomically; equal tables give equal bytes."""
     buffer = io.StringIO()
-    table.to_csv(buffer, index=False, lineterminator="\n", float_format="%.10g")
+    cells(table).to_csv(buffer, index=False, lineterminator="\n", float_format="%.10g")
     write_text(path, buffer.getvalue())
 
 
@@ -185,7 +190,10 @@ def render(summary: pd.DataFrame, scale: str) -> str:
     blocks = []
     for dataset, part in summary.groupby("dataset", sort=False):
         shown = headlines(part)
-        lines = [f"{dataset}: {scale}", _row("method", *(m.label for m in shown.values()))]
+        lines = [
+            printable(f"{dataset}: {scale}"),
+            _row("method", *(m.label for m in shown.values())),
+        ]
         lines[-1] += "  seeds    updates  s/run"
         for method, rows in part.groupby("method", sort=False):
             by = rows.set_index("metric")
@@ -198,7 +206,7 @@ def render(summary: pd.DataFrame, scale: str) -> str:
 
 
 def _row(name: str, *cells: str) -> str:
-    return f"{name:20}" + "".join(f"{cell:>24}" for cell in cells)
+    return f"{printable(name):20}" + "".join(f"{cell:>24}" for cell in cells)
 
 
 def _cell(row: pd.Series, digits: int) -> str:

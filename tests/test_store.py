@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 
 import pytest
-import torch
 
 from benchmark import provenance
 from benchmark.config import Job
-from benchmark.store import RunFolder, replaced, write_text
+from benchmark.store import replaced, write_text
 
 
 def test_failed_write_leaves_the_old_file(tmp_path):
@@ -20,22 +19,6 @@ def test_failed_write_leaves_the_old_file(tmp_path):
         raise RuntimeError
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-
-
-def test_checkpoint_round_trip_executes_nothing(tmp_path):
-    (run,) = Job("smoke", seeds=(0,)).runs("ring", "gan")
-    folder = RunFolder(tmp_path, run, "code")
-    folder.open()
-    folder.save_checkpoint({"step": 3, "rows": [], "state": {"theta": torch.ones(2)}})
-    assert folder.load_checkpoint()["step"] == 3
-
-    class Hostile:
-        def __reduce__(self):
-            return (exec, ("raise SystemExit('executed')",))
-
-    torch.save(Hostile(), folder.checkpoint)
-    with pytest.raises(Exception, match="weights_only"):
-        folder.load_checkpoint()
 
 
 def test_identity_follows_settings_and_code():
@@ -55,7 +38,8 @@ def test_label_cannot_leave_its_folder(tmp_path):
         "def build(spec, cfg: C): ...\n"
     )
     job = Job("smoke", ("mine.path=../../x",), (str(plugin),), seeds=(0,))
-    assert job.label("mine") == "mine[path=.._.._x]"
+    (label,) = {job.label("mine")}
+    assert label.startswith("mine[path=.._.._x~") and "/" not in label
 
 
 def test_code_version_ignores_comments_and_other_methods():

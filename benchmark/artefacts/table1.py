@@ -28,6 +28,8 @@ def needs(job: Job) -> list[tuple[str, str]]:
 
 def draw(results: Results, job: Job) -> list[Path]:
     """tables/table1.csv, .md and .tex."""
+    if not results.stacked():
+        return []
     table = rows(results)
     base = results.folder / "tables" / "table1"
     paths = [base.with_suffix(suffix) for suffix in (".csv", ".md", ".tex")]

@@ -1,0 +1,194 @@
+"""Carrying out runs in this process: signals, locks, and failures that become a status."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmark.config import Run
+from benchmark.errors import Interrupted, StorageError, first_line
+from benchmark.lock import Held
+from benchmark.store import RunFolder
+
+PROGRESS_SECONDS = 0.5  # between reports of one worker
+GRACE = 3.0  # seconds after a signal for the step in progress to end; then it is broken off
+
+
+class Slurm(NamedTuple):
+    """What every task of a cluster job asks for. hours: wall time. memory: GB."""
+
+    partition: str | None = None
+    hours: float = 24.0
+    gpus: int = 0
+    memory: float = 4.0
+
+
+class Execution(NamedTuple):
+    """How runs are carried out. Only the device decides numbers: a GPU draws other noise.
+
+    stack: train the seeds of one method on one dataset as one program. tf32: on a GPU, let matrix
+    products round their inputs to 10 bits. timeout: seconds that a run, or a stack of runs, may
+    take in one go. max_rss: GB of memory that its process may hold. slurm: on a cluster, not here.
+    """
+
+    out: Path
+    jobs: int
+    device: str = "cpu"
+    compile: bool = True
+    stack: bool = False
+    tf32: bool = False
+    checkpoint_seconds: float = 60.0
+    force: bool = False
+    timeout: float | None = None
+    max_rss: float | None = None
+    slurm: Slurm | None = None
+
+
+class Event(NamedTuple):
+    """News of a run: ``step`` done so far, or a final ``status`` with a reason.
+
+    status: complete, diverged, failed, or held where another process has the run.
+    """
+
+    run: Run
+    step: int = 0
+    status: str = ""
+    reason: str = ""
+
+
+class Stopper:
+    """Turns SIGINT and SIGTERM into ``Interrupted``: at the next ``check``, or wherever the process
+    is once GRACE seconds have passed without one (never, where ``patient``). Further signals change
+    nothing.
+    """
+
+    def __init__(self, patient: bool = False) -> None:
+        self.requested = False
+        self.signals: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+        self._patient = patient
+
+    def __enter__(self) -> Stopper:
+        self._old = {number: signal.signal(number, self._request) for number in self.signals}
+        self._old[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._break_off)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in self._old.items():
+            signal.signal(number, handler)
+
+    def _request(self, *_: Any) -> None:
+        if not self.requested and not self._patient:
+            signal.setitimer(signal.ITIMER_REAL, GRACE)
+        self.requested = True
+
+    def _break_off(self, *_: Any) -> None:
+        raise Interrupted
+
+    def check(self) -> None:
+        """Raises Interrupted after a signal; from then on there is time to save."""
+        if self.requested:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise Interrupted
+
+
+def attempt(
+    unit: Sequence[Run], how: Execution, report: Callable[[Event], None], stopper: Stopper
+) -> list[Event]:
+    """Runs trained together, in this process; any exception of the method becomes status
+    ``failed``. Returns their last events.
+    """
+    from benchmark import provenance
+
+    code = provenance.code_version(unit[0].module)
+    free, events = [], []
+    with contextlib.ExitStack() as locks:
+        for run in unit:
+            folder = RunFolder(how.out, run, code)
+            try:
+                locks.enter_context(folder.lock())
+            except Held as held:
+                events.append(Event(run, status="held", reason=str(held)))
+                continue
+            if folder.finished() and not how.force:  # by another process, since we looked
+                events.append(Event(run, run.budget.iterations, folder.status()))
+            else:
+                free.append(folder)
+        if not free:
+            return events
+        try:
+            return events + _train(free, how, report, stopper)
+        except (Interrupted, StorageError):
+            raise
+        except Exception as error:
+            return events + [_failure(folder, how, first_line(error)) for folder in free]
+
+
+def _train(
+    folders: list[RunFolder], how: Execution, report: Callable[[Event], None], stopper: Stopper
+) -> list[Event]:
+    import torch
+
+    from benchmark import compile
+    from benchmark.loop import execute
+
+    torch.set_num_threads(1)  # two threads on shared cores wait for each other, spinning
+    torch.set_float32_matmul_precision("high" if how.tf32 else "highest")
+    last = time.monotonic()
+    runs = [folder.run for folder in folders]
+
+    def progress(step: int) -> None:
+        nonlocal last
+        stopper.check()
+        if time.monotonic() - last > PROGRESS_SECONDS:
+            last = time.monotonic()
+            for run in runs:
+                report(Event(run, step))
+
+    for folder in folders:
+        folder.open(how.force)
+    pays = compile.pays(runs[0].budget.iterations)
+    statuses = execute(
+        runs,
+        folders,
+        device=how.device,
+        jit=compile.Jit(how.compile and pays, stacked=len(runs) > 1),
+        checkpoint_seconds=how.checkpoint_seconds,
+        progress=progress,
+    )
+    return [
+        Event(run, run.budget.iterations, status)
+        for run, status in zip(runs, statuses, strict=True)
+    ]
+
+
+def failures(unit: Sequence[Run], how: Execution, reason: str) -> list[Event]:
+    """Record a failure of runs whose process is gone."""
+    from benchmark import provenance
+
+    events = []
+    for run in unit:
+        folder = RunFolder(how.out, run, provenance.code_version(run.module))
+        try:
+            with folder.lock():
+                events.append(_failure(folder, how, reason))
+        except Held as held:
+            events.append(Event(run, status="held", reason=str(held)))
+    return events
+
+
+def _failure(folder: RunFolder, how: Execution, reason: str) -> Event:
+    """Record a failure, so that it is a row in every table; what was saved stays. A run that is
+    finished all the same keeps its status.
+    """
+    from benchmark import provenance
+
+    if folder.finished():
+        return Event(folder.run, status=folder.status())
+    record = {"status": "failed", "reason": reason, "commit": provenance.commit()}
+    folder.write_provenance(record | {"device": how.device})
+    return Event(folder.run, status="failed", reason=reason)
