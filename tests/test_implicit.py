@@ -7,6 +7,8 @@ import torch
 from conftest import batch, build, flat
 
 from benchmark import theory
+from benchmark.__main__ import main
+from benchmark.artefacts import theory as artefact
 from methods import implicit, lbt
 from methods.base import Spec
 
@@ -157,6 +159,12 @@ def test_conjugate_gradients_reach_eq_4_after_p_steps(found):
     assert error(found.cg[3], found.exact).median() > 1e-3
 
 
+def test_one_step_is_eq_6(found):
+    """K = 1 from the unroll, and its sign, against the closed form with the exact cross term."""
+    again = torch.nn.functional.cosine_similarity(found.unrolled[1], found.exact)
+    torch.testing.assert_close(again, found.gradient_theta)
+
+
 def test_jacobians_agree_in_sign_as_below_eq_6(found):
     assert (found.jacobian_x > 0).all()
 
@@ -178,3 +186,12 @@ def test_mixture_log_prob_by_hand():
     parts = [torch.distributions.Normal(phi[1 + i], (phi[3 + i] / 2).exp()) for i in (0, 1)]
     mixed = (1 - weight) * parts[0].log_prob(x).exp() + weight * parts[1].log_prob(x).exp()
     torch.testing.assert_close(theory.mixture_log_prob(phi, x), mixed.log().squeeze(1))
+
+
+def test_the_theory_artefact_draws_without_runs(tmp_path, monkeypatch):
+    monkeypatch.setitem(artefact.INSTANCES, "ring", 6)
+    assert main(["--reproduce", "theory", "--preset", "ring", "--out", str(tmp_path)]) == 0
+    folder = tmp_path / "ring" / "figures"
+    assert {p.suffix for p in folder.iterdir()} == {".png", ".svg", ".csv", ".md"}
+    text = (folder / "theory.md").read_text()
+    assert "| Gaussian | 6 | Jacobians" in text and "| 0 (0.0 %) |" in text

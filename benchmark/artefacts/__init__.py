@@ -10,4 +10,5 @@ ARTEFACTS = {
     "fig3": "benchmark.artefacts.fig3",
     "fig6": "benchmark.artefacts.fig6",
     "fig7": "benchmark.artefacts.fig7",
+    "theory": "benchmark.artefacts.theory",
 }
