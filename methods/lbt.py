@@ -7,7 +7,8 @@ Paper: Learning Implicit Generative Models by Teaching Explicit Ones, Eq. 1 and 
 
 One iteration: M estimator updates on generated samples, which are kept; K more, which are unrolled
 and thrown away; one generator update with the gradient of E_p[log p_E(x; phi^K)] through all K
-(``methods/unroll.py``). Letters as in the paper; log p_E is the VAE's lower bound.
+(``methods/unroll.py``), or with Eq. 4's at the kept phi (``methods/implicit.py``) where
+``hypergradient`` says so. Letters as in the paper; log p_E is the VAE's lower bound.
 
 Departures, towards the authors' code but for M (REFERENCE_FACTS sections 1.1 and 2):
 
@@ -25,14 +26,14 @@ Departures, towards the authors' code but for M (REFERENCE_FACTS sections 1.1 an
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.func import grad_and_value, vjp
 
-from methods import estimators, nets
+from methods import estimators, implicit, nets
 from methods.base import Batch, Logs, Method, NetworkConfig, Probe, Spec, State
 from methods.estimators import EstimatorConfig
 from methods.optim import Opt, Optimiser, adam, clip_by_norm, init_players
@@ -51,6 +52,10 @@ class LBTConfig(EstimatorConfig, NetworkConfig):
     beta2: float = Field(0.999, ge=0, lt=1)
     eps_root: float = Field(1e-8, gt=0)  # inside the root, estimator only; authors' code
     detach_v: bool = True  # authors' code
+    hypergradient: Literal["unrolled", "implicit"] = "unrolled"  # paper: Eq. 5, against Eq. 4
+    cg_steps: int = Field(10, ge=1)  # Hessian-vector products of the implicit one; ours
+    # Added to its Hessian; ours: on the ring after 150 updates that has eigenvalues -78 to 7,600.
+    damping: float = Field(100.0, ge=0)
     clip_norm: float = Field(5.0, ge=0)  # of the generator's gradient; 0 is off; authors' code
 
 
@@ -60,7 +65,8 @@ class Student(NamedTuple):
     players: phi's initialiser and optimiser, for ``optim.init_players``.
     learn: (theta, phi, opt_phi, batch) -> (phi, opt_phi): the M kept updates.
     teach: (theta, phi, opt_phi, batch) -> (grad_theta, loss): gradient and value of
-        -E_p[log p_E(x; phi^K)], nats per point, through the K unrolled updates.
+        -E_p[log p_E(x; phi^K)], nats per point, through the K unrolled updates; the implicit one
+        at phi itself.
     noise: name -> shape of the draws one iteration needs, in addition to the data batch "x".
     also: the estimator's own samples, for ``Method.also``, where Z suffices to draw them.
     probe: Eq. 1 at the kept phi (after M updates, before any unrolled one), for ``Method.probe``.
@@ -84,6 +90,7 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
         return -estimator.log_prob(phi, x, eps).mean()
 
     inner = inner_problem(loss, optimiser, spec.jit)
+    curvature = implicit.curvature(loss, spec.jit)
     outer = spec.jit(grad_and_value(loss))
     generate = spec.jit(generator.apply)
 
@@ -99,6 +106,14 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
         x_g, pull_theta = vjp(
             lambda p: generator.each(generator.apply, p, batch["z_unroll"]), theta
         )
+        if cfg.hypergradient == "implicit":
+            # The Hessian of one batch, for its price; the cross derivative of all K.
+            eps = batch["eps_unroll"]
+            v, value = outer(phi, batch["x"], batch["eps_x"])
+            w = implicit.solve(curvature, phi, v, x_g[0], eps[0], cfg.cg_steps, cfg.damping)
+            h_x = -curvature.cross(phi, w, x_g.flatten(0, 1), eps.flatten(0, 1))
+            (grad_theta,) = pull_theta(h_x.view_as(x_g))
+            return grad_theta, value
         eta = phi.new_full((), cfg.eta_phi)
         phi_K, pull = unroll(inner, phi, opt, x_g.unbind(), batch["eps_unroll"].unbind(), eta)
         lam_phi, value = outer(phi_K, batch["x"], batch["eps_x"])

@@ -14,4 +14,5 @@ ARTEFACTS = {
     "fig6": "benchmark.artefacts.fig6",
     "fig7": "benchmark.artefacts.fig7",
     "fig8": "benchmark.artefacts.fig8",
+    "theory": "benchmark.artefacts.theory",
 }

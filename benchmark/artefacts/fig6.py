@@ -67,19 +67,20 @@ def draw(results: Results, job: Job) -> list[Path]:
         for axis, name in zip(axes[0], VARIANTS, strict=True):
             axis.set_title(f"ring: {name} at {FIXED[name]}")
             axis.legend(frameon=False, ncols=2, loc="lower right")
-        figure.suptitle(scale(job), fontsize=6)
+        figure.suptitle(scale(results, job), fontsize=6)
         paths = style.save(figure, results.figures / "fig6")
         plt.close(figure)
     return [*paths, table]
 
 
-def scale(job: Job) -> str:
+def scale(results: Results, job: Job) -> str:
     """The budget of this figure, which is not that of the preset's ring."""
     budget = job.budget(DATASET)
+    seeds = results.table.loc[results.table["dataset"] == DATASET, "seed"].nunique()
     share = 100 * budget.iterations / 1_000_000  # authors' code
     return (
         f"{job.name}: {budget.iterations:,} generator updates ({share:.2g} % of the released "
-        f"number), batch {budget.batch}, {len(job.seeds)} seeds; solid: importance-weighted bound, "
+        f"number), batch {budget.batch}, {seeds} seeds; solid: importance-weighted bound, "
         "dotted: ELBO"
     )
 
