@@ -148,16 +148,20 @@ def run(arguments: argparse.Namespace) -> int:
 
     from benchmark.launch import Execution
 
-    device = pick_device(arguments.device)
+    slurm = options.cluster(arguments)
+    if slurm is None:
+        device = pick_device(arguments.device)
+    else:  # that of the nodes, not of this machine
+        device = "cuda" if slurm.gpus else "cpu"
     how = Execution(
         out=arguments.out,
-        jobs=jobs(arguments.jobs, device),
+        jobs=jobs(arguments.jobs, device) if slurm is None else arguments.jobs or len(runs),
         device=device,
         compile=not arguments.no_compile,
         stack=device == "cuda" if arguments.stack_seeds is None else arguments.stack_seeds,
         tf32=arguments.tf32,
         force=arguments.force,
-        slurm=options.cluster(arguments),
+        slurm=slurm,
         **{"checkpoint_seconds": job.preset.checkpoint_seconds} | limits,
     )
     if arguments.plan:

@@ -44,14 +44,16 @@ def execute(
     device: str = "cpu",
     jit: Jit | None = None,
     checkpoint_seconds: float = 60.0,
+    checkpoint_share: float = 1.0,
     progress: Callable[[int], None] = lambda step: None,
 ) -> list[str]:
     """Train runs that differ in their seed alone, each from its checkpoint if it has one.
 
     Several are stacked into one program (``benchmark.engine``), as far as they stand at the same
-    step. progress: called before every step, and often during an evaluation, with the number of
-    steps done. Whatever is raised between steps ends the runs after saving their states. Returns
-    the final statuses.
+    step. checkpoint_seconds: between checkpoints; more where saving would else take more than
+    checkpoint_share of the time. progress: called before every step, and often during an
+    evaluation, with the number of steps done. Whatever is raised between steps ends the runs after
+    saving their states. Returns the final statuses.
     """
     jit = jit or Jit(enabled=False)
     lanes = [_Lane(run, folder) for run, folder in zip(runs, folders, strict=True)]
@@ -60,7 +62,8 @@ def execute(
             lane.resume(device)
         for step in sorted({lane.step for lane in lanes}):
             together = [lane for lane in lanes if lane.step == step]
-            _Training(together, device, jit, checkpoint_seconds, progress).execute()
+            interval = (checkpoint_seconds, checkpoint_share)
+            _Training(together, device, jit, interval, progress).execute()
     return [lane.status for lane in lanes]
 
 
@@ -104,9 +107,9 @@ class _Lane:
 class _Training:
     """Runs in progress; ``execute`` reads top to bottom."""
 
-    def __init__(self, lanes, device, jit, checkpoint_seconds, progress) -> None:
+    def __init__(self, lanes, device, jit, interval, progress) -> None:
         self.lanes, self.device, self.jit = lanes, device, jit
-        self.checkpoint_seconds, self.progress = checkpoint_seconds, progress
+        (self.interval, self.share), self.progress = interval, progress
         self.run = lanes[0].run  # all but its seed holds for every lane
         self.method, self.spec, self.dataset = prepare(self.run, jit, device)
         self.step = lanes[0].step
@@ -155,9 +158,11 @@ class _Training:
                 self.mark = self._now()
             if self.step % CHECK_EVERY == 0 or self.step in self.due:
                 self._look()
-            if time.monotonic() - saved > self.checkpoint_seconds:
+            if time.monotonic() - saved > self.interval:
+                began = time.monotonic()
                 self._checkpoint()
                 saved = time.monotonic()
+                self.interval = max(self.interval, (saved - began) / self.share)
         self._account()
         self.mark = None
         for i in self._active():

@@ -24,7 +24,7 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--checkpoint-seconds", type=float, metavar="SECONDS",
-        help="what a crash may cost at most (default: the preset's)",
+        help="what a crash costs at most (default: the preset's, or more where saving is slow)",
     )  # fmt: skip
     group.add_argument(
         "--offline", action="store_true", help=f"download nothing (also: set {OFFLINE})"
@@ -56,7 +56,10 @@ def limits(arguments: argparse.Namespace) -> dict[str, float]:
             raise UserError(f"--{name.replace('_', '-')} {value:g}: must be positive and finite")
     if arguments.offline:
         os.environ[OFFLINE] = "1"
-    return {name: v for name in names if (v := getattr(arguments, name)) is not None}
+    chosen = {name: v for name in names if (v := getattr(arguments, name)) is not None}
+    if "checkpoint_seconds" in chosen:  # asked for, and kept whatever it costs
+        chosen["checkpoint_share"] = 1.0
+    return chosen
 
 
 def cluster(arguments: argparse.Namespace):

@@ -32,7 +32,8 @@ class Execution(NamedTuple):
 
     stack: train the seeds of one method on one dataset as one program. tf32: on a GPU, let matrix
     products round their inputs to 10 bits. timeout: seconds that a run, or a stack of runs, may
-    take in one go. max_rss: GB of memory that its process may hold. slurm: on a cluster, not here.
+    take in one go. checkpoint_share: of the time, for saving; the interval grows where it would be
+    exceeded. max_rss: GB of memory that its process may hold. slurm: on a cluster, not here.
     """
 
     out: Path
@@ -42,6 +43,7 @@ class Execution(NamedTuple):
     stack: bool = False
     tf32: bool = False
     checkpoint_seconds: float = 60.0
+    checkpoint_share: float = 0.01
     force: bool = False
     timeout: float | None = None
     max_rss: float | None = None
@@ -158,6 +160,7 @@ def _train(
         device=how.device,
         jit=compile.Jit(how.compile and pays, stacked=len(runs) > 1),
         checkpoint_seconds=how.checkpoint_seconds,
+        checkpoint_share=how.checkpoint_share,
         progress=progress,
     )
     return [

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import torch
 from conftest import SMALL, batch, build, flat, tree_map
 
 from benchmark.config import Job
 from benchmark.loop import execute
-from benchmark.store import RunFolder
+from benchmark.store import RunFolder, read_json
 from methods import REGISTRY
 
 METHODS = sorted(REGISTRY)
@@ -78,18 +80,31 @@ def test_seed_axis_by_vmap_equals_single_seeds(name):
             torch.testing.assert_close(flat(stacked)[key][seed], value, rtol=1e-3, atol=3e-5)
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_interrupted_run_equals_unbroken_run(name, tmp_path):
-    """Stopped at step 7 (inside a block of noise) and continued: equal bit for bit."""
+@pytest.mark.parametrize(
+    "name, dataset, calls",
+    [(n, "ring", 11) for n in METHODS]
+    + [("gan", "grid", 11)]
+    # amid the first evaluation, before the first step, amid the second evaluation, before the last
+    # step, amid the last evaluation
+    + [("gan", "ring", n) for n in (1, 2, 4, 14, 15)],
+)
+def test_interrupted_run_equals_unbroken_run(name, dataset, calls, tmp_path):
+    """Stopped at the n-th occasion, between steps or within an evaluation, and continued: equal bit
+    for bit.
+    """
     sets = tuple(f"{name}.{k}={v}" for k, v in SMALL.get(name, {}).items())
-    size = ("ring.iterations=10", "ring.batch=8", "ring.final_samples=1000")
-    (run,) = Job("smoke", sets + size, seeds=(0,)).runs("ring", name)
+    size = ("iterations=10", "batch=8", "final_samples=1000", "evaluations=4")
+    sets += tuple(f"{dataset}.{setting}" for setting in size)
+    (run,) = Job("smoke", sets, seeds=(0,)).runs(dataset, name)
+    left = calls
 
     class Stop(Exception):
         pass
 
     def stop(step):
-        if step == 7:
+        nonlocal left
+        left -= 1
+        if left == 0:
             raise Stop
 
     whole, parts = (RunFolder(tmp_path / n, run, "code") for n in ("whole", "parts"))
@@ -102,8 +117,28 @@ def test_interrupted_run_equals_unbroken_run(name, tmp_path):
     parts.open()
     execute([run], [parts])
     assert not parts.checkpoint.exists()
-    assert _values(whole) == _values(parts)
+    assert left == 0 and _values(whole) == _values(parts)
+    digests = {read_json(f.path / "provenance.json")["state_sha256"] for f in (whole, parts)}
+    assert len(digests) == 1
     assert (whole.path / "samples.npz").read_bytes() == (parts.path / "samples.npz").read_bytes()
+
+
+def test_saving_takes_at_most_its_share(tmp_path, monkeypatch):
+    """Saves of 20 ms each at a share of 10 %: the interval grows to 200 ms."""
+    size = ("ring.iterations=400", "ring.batch=8", "ring.final_samples=100", "ring.evaluations=1")
+    (run,) = Job("smoke", size, seeds=(0,)).runs("ring", "oracle")
+    folder, moments = RunFolder(tmp_path, run, "code"), []
+
+    def slow(*_):
+        moments.append(time.monotonic())
+        time.sleep(0.02)
+
+    monkeypatch.setattr(folder, "save_checkpoint", slow)
+    folder.open()
+    pause = lambda step: time.sleep(0.002)  # noqa: E731
+    execute([run], [folder], checkpoint_seconds=0.01, checkpoint_share=0.1, progress=pause)
+    gaps = [b - a for a, b in zip(moments, moments[1:], strict=False)]
+    assert len(gaps) >= 2 and min(gaps) > 0.2
 
 
 def _values(folder: RunFolder) -> list[tuple[str, str, str]]:

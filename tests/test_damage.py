@@ -78,6 +78,19 @@ def test_every_flipped_bit_and_truncation_is_noticed(saved):
     assert same(checkpoints.decoded(content), value(2))
 
 
+def test_saving_costs_at_most_one_per_cent_of_the_default_interval(tmp_path):
+    """At the size of LBT-GAN's state on the ring, 1.4 MB; 60 s between checkpoints."""
+    folder, large = folder_of(tmp_path), value(1)
+    large["state"]["theta"]["w"] = torch.randn(340_000)
+    folder.open()
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        folder.save_checkpoint(large)
+        seconds.append(time.perf_counter() - began)
+    assert sorted(seconds)[2] < 0.01 * 60
+
+
 def test_a_damaged_one_is_reported_and_the_one_before_it_used_and_kept(saved, capsys):
     content = bytearray(saved.checkpoint.read_bytes())
     content[len(content) // 2] ^= 4

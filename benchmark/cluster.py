@@ -1,0 +1,168 @@
+"""Runs as the tasks of a SLURM array job, through submitit.
+
+A task does what a local worker does, in the same run folders on the shared disk. One that is
+preempted or reaches its time limit saves, is queued again, and continues from its checkpoint.
+Whether tasks live is asked of squeue, which every cluster has, not of the accounting.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmark import mkl
+from benchmark.config import Run
+from benchmark.errors import Interrupted, StorageError, UserError, first_line
+from benchmark.provenance import ROOT
+from benchmark.worker import Event, Execution, Slurm, Stopper, failures
+
+LOOK_SECONDS = 0.5  # between looks for results
+QUEUE_SECONDS = 5.0  # between looks at the queue
+LEAVE_SECONDS = 4.0  # for cancelled tasks to leave the queue
+MISSED = 3  # looks at the queue that must miss a task before it is given up
+REQUEUES = 10_000  # a task may reach its time limit as often as it takes
+
+
+class Task:
+    """One unit of runs, to be called on a node of the cluster. Returns the last events of its runs,
+    or the StorageError that ended it.
+    """
+
+    def __init__(self, unit: Sequence[Run], how: Execution) -> None:
+        self.unit, self.how = list(unit), how._replace(jobs=1, slurm=None)
+
+    def __call__(self) -> list[Event] | StorageError:
+        mkl.use_full_width()
+        from benchmark.launch import launch
+
+        events: list[Event] = []
+        ending = False  # the time limit is near
+        submitit_requeues = signal.getsignal(signal.SIGUSR2)
+
+        def save(*_: Any) -> None:
+            nonlocal ending
+            ending = True
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        signal.signal(signal.SIGUSR2, save)
+        try:
+            launch(self.unit, self.how, lambda event: events.append(event))
+        except StorageError as error:
+            return error
+        except Interrupted:
+            if ending:
+                submitit_requeues(signal.SIGUSR2, None)
+            os._exit(1)  # without a result: SLURM queues a preempted task again
+        return [event for event in events if event.status]
+
+    def checkpoint(self) -> Any:
+        """What submitit queues again: the same; the state lies in the run folders."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+class Cluster:
+    """Submits the units and collects them. Nothing stays in the queue when it is left."""
+
+    def __init__(self, units: Sequence[list[Run]], how: Execution, report: Callable) -> None:
+        self.how, self.report = how._replace(out=how.out.resolve()), report
+        self.units = list(units)
+        self.open: dict[Any, list[Run]] = {}  # by submitit's job
+        self.missed: dict[Any, int] = {}
+
+    def work(self) -> None:
+        """Until all is done. Raises Interrupted, StorageError, or UserError where SLURM refuses."""
+        with Stopper(patient=True) as stopper:
+            try:
+                self._submit()
+                looked = time.monotonic()
+                while self.open:
+                    stopper.check()
+                    for job in [j for j in self.open if j.paths.result_pickle.exists()]:
+                        self._collect(job)
+                    if time.monotonic() - looked > QUEUE_SECONDS:
+                        looked = time.monotonic()
+                        self._mourn()
+                    time.sleep(LOOK_SECONDS)
+            finally:
+                self._cancel()
+
+    def _submit(self) -> None:
+        if not self.units:
+            return
+        if not shutil.which("sbatch"):
+            raise UserError("--launcher slurm: there is no sbatch here")
+        import submitit
+
+        folder = self.how.out / self.units[0][0].folder / "slurm"
+        executor = submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=REQUEUES)
+        executor.update_parameters(**parameters(self.how.slurm, min(self.how.jobs, 1000)))
+        try:
+            with executor.batch():
+                jobs = [executor.submit(Task(unit, self.how)) for unit in self.units]
+        except Exception as error:
+            raise UserError(f"--launcher slurm: {first_line(error)}") from None
+        self.open = dict(zip(jobs, self.units, strict=True))
+
+    def _collect(self, job: Any) -> None:
+        unit = self.open.pop(job)
+        try:
+            result = job.result()
+        except Exception as error:
+            result = failures(unit, self.how, first_line(error))
+        if isinstance(result, StorageError):
+            raise result
+        for event in result:
+            self.report(event)
+
+    def _mourn(self) -> None:
+        """Record the failure of tasks that are gone and have left no result."""
+        alive = queued(self.open)
+        for job in list(self.open):
+            gone = job.job_id not in alive and not job.paths.result_pickle.exists()
+            self.missed[job] = self.missed.get(job, 0) + 1 if gone else 0
+            if self.missed[job] >= MISSED:
+                reason = f"its task {job.job_id} ended without a result; see {job.paths.stderr}"
+                for event in failures(self.open.pop(job), self.how, reason):
+                    self.report(event)
+
+    def _cancel(self) -> None:
+        if not self.open:
+            return
+        subprocess.run(["scancel", *(job.job_id for job in self.open)], capture_output=True)
+        deadline = time.monotonic() + LEAVE_SECONDS
+        while queued(self.open) and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+
+
+def parameters(slurm: Slurm, parallel: int) -> dict[str, Any]:
+    """What submitit is told."""
+    chosen = {
+        "name": "lbt-bench",
+        "timeout_min": math.ceil(60 * slurm.hours),
+        "mem_gb": slurm.memory,
+        "cpus_per_task": 1,
+        "slurm_array_parallelism": parallel,
+        "slurm_setup": [f'export PYTHONPATH="{ROOT}:$PYTHONPATH"'],
+        "slurm_additional_parameters": {"requeue": True},
+    }
+    if slurm.partition:
+        chosen["slurm_partition"] = slurm.partition
+    if slurm.gpus:
+        chosen["gpus_per_node"] = slurm.gpus
+    return chosen
+
+
+def queued(jobs: dict[Any, list[Run]]) -> set[str]:
+    """Those tasks that squeue lists. All of them where squeue does not answer."""
+    command = ["squeue", "--noheader", "--array", "--format=%i", "--me"]
+    found = subprocess.run(command, capture_output=True, text=True)
+    ours = {job.job_id for job in jobs}
+    return ours & set(found.stdout.split()) if found.returncode == 0 else ours
