@@ -46,13 +46,19 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+Seed = Annotated[int, Field(ge=0, lt=10**9)]
+
+
 class DatasetSettings(Strict):
     """What every method shares on one dataset.
 
-    data: which data this is about, if not the one it is named after.
+    data: which data this is about, if not the one it is named after. seeds, scale: if not those of
+    the preset.
     """
 
     data: str | None = None
+    seeds: tuple[Seed, ...] | None = Field(None, min_length=1, max_length=1000)
+    scale: str | None = Field(None, pattern=PROSE)
     iterations: int = Field(ge=1, le=10**9)  # generator updates
     batch: int = Field(ge=1, le=10**6)  # data points, and generated samples, per batch
     z_dim: int = Field(256, ge=3, le=10**6)  # authors' code; the data's own push-forward needs 3
@@ -70,7 +76,7 @@ class Preset(Strict):
 
     description: str = Field(pattern=PROSE)
     scale: str = Field(pattern=PROSE)  # every table and figure of this preset carries it
-    seeds: tuple[Annotated[int, Field(ge=0, lt=10**9)], ...] = Field(min_length=1, max_length=1000)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=1000)
     checkpoint_seconds: float = Field(60, gt=0)
     methods: dict[str, dict[str, Any]] = {}
     datasets: dict[Annotated[str, Field(pattern=NAME)], DatasetSettings]
@@ -95,7 +101,9 @@ class Run(Strict):
             "data": self.data,
             "method": self.method,
             "seed": self.seed,
-            "budget": self.budget.model_dump(exclude={"data", "common", "methods"}),
+            "budget": self.budget.model_dump(
+                exclude={"data", "seeds", "scale", "common", "methods"}
+            ),
             "settings": self.settings,
         }
 
@@ -222,7 +230,7 @@ class Job:
         seeds: tuple[int, ...] | None = None,
     ) -> None:
         self.preset = load_preset(preset)
-        self.seeds = seeds or self.preset.seeds
+        self.seeds = seeds
         self.modules = dict(REGISTRY)
         for path in plugins:
             stem = Path(path).stem
@@ -245,15 +253,18 @@ class Job:
         )
         self.folder = cut(self.folder, 200)
         self.name = preset
-        self.scale = self.preset.scale
-        if self.folder != preset:
-            self.scale += f"; changed: {self.folder.removeprefix(preset)}"
         for owner in self.overrides:
             if owner in self.preset.datasets:
                 self.budget(owner)
             else:
                 for dataset in self.preset.datasets:
                     self._settings(dataset, owner)
+
+    def scale(self, dataset: str | None = None) -> str:
+        """What every table and figure must say of the size of its runs (on a dataset)."""
+        own = self.budget(dataset).scale if dataset and self.has(dataset) else None
+        changed = self.folder.removeprefix(self.name)
+        return (own or self.preset.scale) + (f"; changed: {changed}" if changed else "")
 
     def has(self, dataset: str) -> bool:
         """Whether the preset knows a dataset, or what it stands in for."""
@@ -376,7 +387,7 @@ class Job:
                 budget=budget,
                 settings=settings,
             )
-            for seed in self.seeds
+            for seed in self.seeds or budget.seeds or self.preset.seeds
         ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -129,7 +129,7 @@ def _final(run: pd.DataFrame, metric: str, miss: float) -> float:
     return float(rows.loc[rows["step"].idxmax(), "value"])
 
 
-def write(out: Path, preset: str, scale: str) -> pd.DataFrame:
+def write(out: Path, preset: str, scale: Callable[[str], str]) -> pd.DataFrame:
     """Rebuild metrics.csv, summary.csv and summary.md of a preset; returns the summary."""
     table = collect(out, preset)
     summary = summarise(table)
@@ -139,18 +139,16 @@ def write(out: Path, preset: str, scale: str) -> pd.DataFrame:
     return summary
 
 
-def markdown(summary: pd.DataFrame, scale: str) -> str:
+def markdown(summary: pd.DataFrame, scale: Callable[[str], str]) -> str:
     """The summary as Markdown, a table per dataset, the paper's numbers beside ours."""
     reference = pd.read_csv(REFERENCE).query("comparable == 'yes'")
     published = reference.set_index(["dataset", "method", "metric"])["value"]
-    lines = [
-        f"Scale: {plain(scale)}. "
-        "Mean [95 % interval over seeds]; (paper: ...) where it has a number."
-    ]
+    lines = ["Mean [95 % interval over seeds]; (paper: ...) where it has a number."]
     for dataset, part in summary.groupby("dataset", sort=False):
         shown = headlines(part)
         head = ["method", *(m.label for m in shown.values()), "seeds", "updates", "s/run"]
-        lines += ["", f"**{plain(dataset)}**", "", _pipe(head), _pipe(["---"] * len(head))]
+        title = f"**{plain(dataset)}**: {plain(scale(dataset))}"
+        lines += ["", title, "", _pipe(head), _pipe(["---"] * len(head))]
         for method, rows in part.groupby("method", sort=False):
             by, values = rows.set_index("metric"), []
             for name, metric in shown.items():
@@ -183,7 +181,7 @@ def write_csv(path: Path, table: pd.DataFrame) -> None:
     write_text(path, buffer.getvalue())
 
 
-def render(summary: pd.DataFrame, scale: str) -> str:
+def render(summary: pd.DataFrame, scale: Callable[[str], str]) -> str:
     """The summary for a terminal: a block per dataset, mean and 95 % interval per metric."""
     if summary.empty:
         return "nothing measured"
@@ -191,7 +189,7 @@ def render(summary: pd.DataFrame, scale: str) -> str:
     for dataset, part in summary.groupby("dataset", sort=False):
         shown = headlines(part)
         lines = [
-            printable(f"{dataset}: {scale}"),
+            printable(f"{dataset}: {scale(dataset)}"),
             _row("method", *(m.label for m in shown.values())),
         ]
         lines[-1] += "  seeds    updates  s/run"

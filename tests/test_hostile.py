@@ -191,11 +191,11 @@ def test_names_are_inert_in_every_table(tmp_path):
         write_json(folder / "provenance.json", {"status": "complete", "commit": NASTY})
         write_json(folder / "settings.json", {})
         (folder / "metrics.csv").write_text("step,seconds,metric,value\n1,0.0,modes_covered,3.0\n")
-    summary = tables.write(tmp_path, "mine", NASTY)
+    summary = tables.write(tmp_path, "mine", lambda dataset: NASTY)
     markdown = (tmp_path / "mine" / "summary.md").read_text()
     assert "<" not in markdown and "\x1b" not in markdown and "](" not in markdown
     assert not set("`$") & set(markdown.replace("\\`", "").replace("\\$", ""))
-    terminal = tables.render(summary, NASTY)
+    terminal = tables.render(summary, lambda dataset: NASTY)
     assert all(line.isprintable() for line in terminal.splitlines())
     for path in (tmp_path / "mine").glob("*.csv"):
         table = pd.read_csv(path, dtype=str)

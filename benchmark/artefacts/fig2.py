@@ -61,7 +61,7 @@ def draw(results: Results, job: Job) -> list[Path]:
                 axis.set_title(style.name(method) + note, pad=2)
             if panel_row:
                 row[0].set_ylabel(panel_row[0][0])
-        figure.supxlabel(job.scale, fontsize=6)
+        figure.supxlabel(job.scale(), fontsize=6)
         paths = style.save(figure, results.figures / "fig2")
         plt.close(figure)
     return paths

@@ -45,4 +45,6 @@ def draw(results: Results, job: Job) -> list[Path]:
             if found:
                 title = f"{NAMES[dataset]}: {style.name(method)}"
                 panels.append(sheets.Panel(title, found["samples"]))
-    return sheets.save(panels, job.scale, results.figures / "fig5", scale=2) if panels else []
+    if not panels:
+        return []
+    return sheets.save(panels, job.scale("cifar10"), results.figures / "fig5", scale=2)

@@ -30,13 +30,13 @@ def draw(results: Results, job: Job) -> list[Path]:
     """tables/table1.csv, .md and .tex."""
     if not results.stacked():
         return []
-    table = rows(results)
+    table, scale = rows(results), job.scale(results.stacked()[0])
     base = results.folder / "tables" / "table1"
     paths = [base.with_suffix(suffix) for suffix in (".csv", ".md", ".tex")]
     buffer = io.StringIO()
     table.to_csv(buffer, index=False, lineterminator="\n", float_format="%.10g")
     for path, text in zip(
-        paths, (buffer.getvalue(), markdown(table, job.scale), latex(table, job.scale)), strict=True
+        paths, (buffer.getvalue(), markdown(table, scale), latex(table, scale)), strict=True
     ):
         write_text(path, text)
     return paths
