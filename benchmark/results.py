@@ -36,7 +36,7 @@ class Results:
     def data(self, dataset: str) -> str:
         """What a dataset of the preset is about."""
         found = sorted((self.folder / "runs" / dataset).glob("*/seed*/settings.json"))
-        return read_json(found[0])["data"] if found else dataset
+        return read_json(found[0]).get("data", dataset) if found else dataset
 
     def stacked(self) -> list[str]:
         """Datasets with runs that are Stacked MNIST or its stand-in, the real one first."""
