@@ -93,8 +93,10 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         runs = groups[dataset, method]
         seeds = list(runs.groupby("seed"))
         missed = sum(run["status"].iloc[0] != "complete" for _, run in seeds)
-        # Where every run failed before a measurement, all metrics have their worst value.
-        names = [m for m in METRICS if m in measured[dataset]] or list(METRICS)
+        # A method's probe measures what others do not. Where every run failed before a measurement,
+        # the metrics of the data, or all, have their worst value.
+        names = [m for m in METRICS if m in set(runs["metric"])]
+        names = names or [m for m in METRICS if m in measured[dataset]] or list(METRICS)
         for name, metric in ((n, METRICS[n]) for n in names):
             values = [_final(run, name, metric.miss) for _, run in seeds]
             mean, low, high = t_interval(values)
