@@ -23,8 +23,10 @@ MS_PER_STEP = {
 # LBT, per kept and per unrolled estimator update: pieces of an iteration timed apart on an idle
 # machine (update 0.45, adjoint 1.0, the rest spread), which add up to 20 ms at M = 15, K = 5.
 MS_PER_INNER, MS_PER_UNROLLED = 0.64, 2.1
+MS_TOY = {"gan": 0.32, "lbt_gan": 1.05}  # the 1D example: two parameters a player but D, B = 128
 MS_UNKNOWN = 5.0  # a plugin nobody has timed
 MS_PER_SAMPLE = 0.0031  # drawing, generating and measuring one sample, one thread
+MS_PER_TOY_SAMPLE = 0.0002  # of the 1D example
 BYTES_PER_RUN = 150_000  # mean over the runs of results/committed/quick
 
 
@@ -40,10 +42,14 @@ def seconds(run: Run, out: Path) -> float:
     else:
         ms = _ms_per_step(run) * budget.batch / 128
     sampled = budget.evaluations * budget.eval_samples + budget.final_samples
-    return (ms * budget.iterations + MS_PER_SAMPLE * sampled) / 1e3
+    toy = run.settings.get("nets") == "toy"
+    sampling = (MS_PER_TOY_SAMPLE if toy else MS_PER_SAMPLE) * sampled
+    return (ms * budget.iterations + sampling) / 1e3
 
 
 def _ms_per_step(run: Run) -> float:
+    if run.settings.get("nets") == "toy":
+        return MS_TOY.get(run.method, MS_UNKNOWN)
     if run.method in ("lbt", "lbt_gan"):
         work = MS_PER_INNER * run.settings["M"] + MS_PER_UNROLLED * run.settings["K"]
         return work + (MS_PER_STEP["gan"] if run.method == "lbt_gan" else 0)

@@ -100,9 +100,12 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         runs = groups[dataset, method]
         seeds = list(runs.groupby("seed"))
         missed = sum(run["status"].iloc[0] != "complete" for _, run in seeds)
-        # What its runs measured, and the headlines of the dataset even if all its runs failed.
-        known = {m for m in measured[dataset] if m in HEADLINES} | set(runs["metric"])
-        for name, metric in ((n, m) for n, m in METRICS.items() if n in known):
+        # Not every method measures the same, nor every dataset anything. Where all runs failed before
+        # a measurement, the headlines of the data, or all metrics, have their worst value.
+        names = set(runs["metric"]) | {m for m in measured[dataset] if m in HEADLINES}
+        if missed == len(seeds) and not names & set(METRICS):
+            names = set(METRICS)
+        for name, metric in ((n, m) for n, m in METRICS.items() if n in names):
             values = [_final(run, name, metric.miss) for _, run in seeds]
             mean, low, high = t_interval(values)
             rows.append(

@@ -66,12 +66,15 @@ def test_figure_6_compares_the_variants_over_paired_seeds(tmp_path):
     size = ["iterations=3", "batch=8", "eval_samples=500", "final_samples=500"]
     command = ["--preset", "smoke", "--jobs", "1", "--out", str(tmp_path)]
     command += [f"--set=ring_km.{s}" for s in size]
-    assert main([*command, "--dataset", "ring_km", "--methods", "lbt,lbt[K=1]"]) == 0
+    # A method without the measurement beside them must not disturb the tables.
+    assert main([*command, "--dataset", "ring_km", "--methods", "lbt,lbt[K=1],gan"]) == 0
     assert main([*command, "--report", "--reproduce", "fig6"]) == 0
     (folder,) = tmp_path.glob("smoke*")
     curves = pd.read_csv(folder / "metrics.csv")
     assert set(curves["dataset"]) == {"ring_km"}
     assert {"data_elbo", "data_iwae"} <= set(curves["metric"])
+    summary = pd.read_csv(folder / "summary.csv").query("metric == 'data_iwae'")
+    assert set(summary["method"]) == {"lbt", "lbt[K=1]"}
     table = pd.read_csv(folder / "figures" / "fig6.csv").set_index(["variant", "bound"])
     assert set(table.index.get_level_values(0)) == {"lbt", "lbt[K=1]"}
     assert table.loc[("lbt", "data_iwae"), "difference"] == 0

@@ -79,7 +79,7 @@ def scale(results: Results, job: Job) -> str:
     seeds = results.table.loc[results.table["dataset"] == DATASET, "seed"].nunique()
     share = 100 * budget.iterations / 1_000_000  # authors' code
     return (
-        f"{job.name}: {budget.iterations:,} generator updates ({share:.2g} % of the released "
+        f"{budget.iterations:,} generator updates ({share:.2g} % of the released "
         f"number), batch {budget.batch}, {seeds} seeds; solid: importance-weighted bound, "
         "dotted: ELBO"
     )
@@ -98,7 +98,10 @@ def data_log_density(n: int = 200_000) -> float:
 def line(axis, results: Results, label: str, x: str, colour: str, name: str) -> None:
     """Both bounds of one variant, where it has runs."""
     for bound, dash in BOUNDS.items():
-        by_step = results.curves(DATASET, label, bound).groupby("step")
+        curves = results.curves(DATASET, label, bound)
+        if x == "seconds":  # no place for 0 on a log axis
+            curves = curves[curves["seconds"] > 0]
+        by_step = curves.groupby("step")
         if not len(by_step):
             return
         place = by_step["seconds"].mean() if x == "seconds" else by_step["step"].first()
@@ -114,9 +117,14 @@ def line(axis, results: Results, label: str, x: str, colour: str, name: str) -> 
 
 def dress(axis, x: str, best: float) -> None:
     """Axes: the untrained E, hundreds of nats below, is out of sight."""
-    axis.set(ylim=(best - RANGE, best + 0.3), xlim=(0, None))
-    axis.set_xlabel("generator updates" if x == "step" else "seconds of training")
-    axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axis.set(ylim=(best - RANGE, best + 0.3))
+    if x == "step":
+        axis.set(xlim=(0, None), xlabel="generator updates")
+        axis.xaxis.set_major_formatter(EngFormatter(sep=""))
+    else:
+        axis.set(xlabel="seconds of training")
+        if len(axis.lines) > 1:  # variants differ in cost by a factor of ten
+            axis.set_xscale("log")
     axis.grid(alpha=0.25, lw=0.4)
 
 
