@@ -9,7 +9,7 @@ from benchmark.config import Run
 from benchmark.store import read_json
 
 # Milliseconds per iteration on the ring at B = 128, compiled, one thread: medians over the seeds of
-# results/committed/quick (two-core AMD EPYC); scaled linearly in B. Only estimates rest on them.
+# results/committed/mixtures (two-core AMD EPYC); scaled linearly in B. Only estimates rest on them.
 MS_PER_STEP = {
     "gan": 1.24,
     "lsgan": 1.24,
@@ -27,7 +27,7 @@ MS_TOY = {"gan": 0.32, "lbt_gan": 1.05}  # the 1D example: two parameters a play
 MS_UNKNOWN = 5.0  # a plugin nobody has timed
 MS_PER_SAMPLE = 0.0031  # drawing, generating and measuring one sample, one thread
 MS_PER_TOY_SAMPLE = 0.0002  # of the 1D example
-BYTES_PER_RUN = 150_000  # mean over the runs of results/committed/quick
+BYTES_PER_RUN = 150_000  # mean over the runs of results/committed/mixtures
 
 
 def seconds(run: Run, out: Path) -> float:

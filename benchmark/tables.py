@@ -100,8 +100,8 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         runs = groups[dataset, method]
         seeds = list(runs.groupby("seed"))
         missed = sum(run["status"].iloc[0] != "complete" for _, run in seeds)
-        # Not every method measures the same, nor every dataset anything. Where all runs failed before
-        # a measurement, the headlines of the data, or all metrics, have their worst value.
+        # Not every method measures the same, nor every dataset anything. Where all runs failed
+        # before a measurement, the headlines of the data, or all, have their worst value.
         names = set(runs["metric"]) | {m for m in measured[dataset] if m in HEADLINES}
         if missed == len(seeds) and not names & set(METRICS):
             names = set(METRICS)
