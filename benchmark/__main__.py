@@ -139,8 +139,7 @@ def run(arguments: argparse.Namespace) -> int:
     for name in names:
         if name not in ARTEFACTS:
             raise unknown("artefact", name, ARTEFACTS)
-    pairs = requested(arguments, job, names)
-    runs = [run for dataset, method in pairs for run in job.runs(dataset, method)]
+    runs = requested(arguments, job, names)
     options.writable(arguments.out)
     limits = options.limits(arguments)
     if arguments.report:
@@ -250,8 +249,8 @@ def rebuild(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None
     return code
 
 
-def requested(arguments: argparse.Namespace, job, names: list[str]) -> list[tuple[str, str]]:
-    """(dataset, method) pairs a command asks for, each once."""
+def requested(arguments: argparse.Namespace, job, names: list[str]) -> list:
+    """The runs a command asks for, each once."""
     import importlib
 
     from benchmark.artefacts import ARTEFACTS
@@ -259,21 +258,22 @@ def requested(arguments: argparse.Namespace, job, names: list[str]) -> list[tupl
 
     methods = split(arguments.methods)
     datasets = split(arguments.dataset)
-    if names:
-        pairs = [p for n in names for p in importlib.import_module(ARTEFACTS[n]).needs(job)]
-        pairs = [
-            (dataset, method)
-            for dataset, method in pairs
-            if dataset in (datasets or [dataset])
-            and {method, parse_label(method)[0]} & set(methods or [method])
-        ]
-    else:
-        pairs = [(d, m) for d in datasets or ["ring"] for m in methods or job.modules]
     for dataset in datasets:
         job.budget(dataset)
     for method in methods:
         job.check(method)
-    return list(dict.fromkeys(pairs))
+    if not names:
+        pairs = [(d, m) for d in datasets or ["ring"] for m in methods or job.modules]
+        return [run for dataset, method in pairs for run in job.runs(dataset, method)]
+    runs = {}
+    for artefact in (importlib.import_module(ARTEFACTS[name]) for name in names):
+        for dataset, method in artefact.needs(job):
+            asked = {method, parse_label(method)[0]} & set(methods or [method])
+            if asked and dataset in (datasets or [dataset]):
+                seeds = 1 if getattr(artefact, "ONE_SEED", False) else None
+                for run in job.runs(dataset, method)[:seeds]:
+                    runs.setdefault((run.dataset, run.label, run.seed), run)
+    return list(runs.values())
 
 
 def listing() -> str:

@@ -1,7 +1,8 @@
 """One module per table or figure of the paper: which runs it needs, and how it is drawn.
 
 An artefact has ``needs(job) -> [(dataset, method), ...]`` and ``draw(results, job) -> [paths]``. It
-reads ``results/`` and never trains. One that is pure computation needs no runs.
+reads ``results/`` and never trains. One that is pure computation needs no runs; one that shows
+samples of a single run says ``ONE_SEED = True``.
 """
 
 ARTEFACTS = {

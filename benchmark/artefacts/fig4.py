@@ -14,6 +14,7 @@ from benchmark.config import Job
 from benchmark.results import Results
 
 METHODS, RATIOS = ("gan", "lbt_gan"), (1.0, 0.5)
+ONE_SEED = True
 
 
 def needs(job: Job) -> list[tuple[str, str]]:

@@ -19,6 +19,7 @@ from benchmark.results import Results
 METHODS = ("gan", "lbt_gan")
 LOADERS = {"cifar10": photos.cifar10, "celeba": photos.celeba}
 NAMES = {"cifar10": "CIFAR-10", "celeba": "CelebA"}
+ONE_SEED = True
 
 
 def needs(job: Job) -> list[tuple[str, str]]:
