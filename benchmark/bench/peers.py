@@ -44,7 +44,8 @@ def ours(case: cases.Case, device: str, compiled: bool = True) -> tuple[Stepper,
     torch.set_grad_enabled(False)
     method, _ = cases.build(case, Jit(compiled, stacked=case.seeds > 1))
     states, batches = cases.start(case)
-    engine = Engine(method, [to_device(state, device) for state in states], device)
+    done = method.warm_up.steps if method.warm_up else 0  # what is timed comes after it
+    engine = Engine(method, [to_device(state, device) for state in states], device, done)
     batches = [[to_device(batch, device) for batch in step] for step in batches]
 
     def params(_):
