@@ -12,6 +12,7 @@ import hashlib
 import os
 import socket
 import tempfile
+import zlib
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -119,7 +120,7 @@ def _read(name: str) -> np.ndarray:
     path = _file(name)
     try:
         content = path.read_bytes() if path.suffix != ".gz" else gzip.decompress(path.read_bytes())
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"{path}: {first_line(error)}; delete it and fetch it again") from None
     if hashlib.sha256(content).hexdigest() != MNIST[name]:
         raise UserError(

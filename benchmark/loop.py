@@ -112,7 +112,7 @@ class _Training:
         (self.interval, self.share), self.progress = interval, progress
         self.run = lanes[0].run  # all but its seed holds for every lane
         self.method, self.spec, self.dataset = prepare(self.run, jit, device)
-        self.step = lanes[0].step
+        self.first = self.step = lanes[0].step
         self.due = {0} | evaluation_steps(self.run.budget.iterations, self.run.budget.evaluations)
         self.logs: Logs = {  # of the last step, each (S,)
             name: torch.tensor([lane.logs[name] for lane in lanes], dtype=torch.float64)
@@ -153,8 +153,8 @@ class _Training:
             self.logs = self.engine.advance(batches)
             self.step += 1
             self.settled = True
-            if not self.compile_seconds:  # the first step of a process pays for compilation
-                self.compile_seconds = self._now() - self.mark
+            if self._compiles():
+                self.compile_seconds += self._now() - self.mark
                 self.mark = self._now()
             if self.step % CHECK_EVERY == 0 or self.step in self.due:
                 self._look()
@@ -168,6 +168,15 @@ class _Training:
         for i in self._active():
             healthy = all(bool(v.isfinite().all()) for v in leaves(self.engine.state(i)))
             self._finish(i, "complete" if healthy else "diverged")
+
+    def _compiles(self) -> bool:
+        """Whether the last step was the first of its kind in this process, which pays for
+        compilation: the first of all, and the one after the method's warm-up.
+        """
+        warm_up = self.method.warm_up
+        return self.step == self.first + 1 or (
+            warm_up is not None and self.step == warm_up.steps + 1
+        )
 
     def _look(self) -> None:
         """End the runs whose losses are not finite; evaluate the others where that is due.

@@ -8,7 +8,11 @@ middle square, and resized to 64 x 64. Its first 5,000 in a fixed shuffle are he
 
 from __future__ import annotations
 
+import os
 import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +21,7 @@ import torch
 
 from benchmark.errors import UserError, first_line
 from benchmark.images import data_root
+from benchmark.options import OFFLINE
 from benchmark.store import replaced
 
 HELD_OUT = 5_000  # of CelebA; authors' code
@@ -41,7 +46,7 @@ def _subset(path: Path) -> np.ndarray:
     try:
         with np.load(path, allow_pickle=False) as archive:
             array = archive["images"]
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise UserError(f"{path}: {first_line(error)}") from None
     if array.dtype != np.uint8 or array.shape[1:] != (32, 32, 3) or not len(array):
         raise UserError(f"{path}: expected images (N, 32, 32, 3) of bytes, got {array.shape}")
@@ -52,17 +57,32 @@ def _torchvision_cifar10(folder: Path) -> np.ndarray:
     from benchmark.vision import torchvision
 
     load = torchvision.datasets.CIFAR10
+    files = folder / "cifar-10-batches-py"
+    if not files.is_dir():
+        _download(folder, load)
     try:
-        if not (folder / "cifar-10-batches-py").is_dir():
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=folder) as aside:
-                load(aside, download=True)
-                (Path(aside) / "cifar-10-batches-py").rename(folder / "cifar-10-batches-py")
         return load(folder).data  # checks the MD5 of every file
     except (OSError, RuntimeError) as error:
+        raise UserError(f"{files}: {first_line(error)}; delete it and fetch it again") from None
+
+
+def _download(folder: Path, load: Callable) -> None:
+    """Fetch into a folder aside, and keep it whole. Raises UserError where that fails, or is not
+    allowed.
+    """
+    wanted = f"{folder} lacks cifar-10-batches-py/ and cifar10/*.npz"
+    advice = "put either there, or set DATA_ROOT to where they are"
+    if os.environ.get(OFFLINE):
+        raise UserError(f"CIFAR-10: {wanted}, and offline nothing is downloaded; {advice}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as aside:
+            load(aside, download=True)
+            (Path(aside) / "cifar-10-batches-py").rename(folder / "cifar-10-batches-py")
+    except Exception as error:  # whatever a network or a server comes up with
+        reason = first_line(error)
         raise UserError(
-            f"CIFAR-10: {folder} lacks cifar-10-batches-py/ and cifar10/*.npz, and downloading "
-            f"failed ({first_line(error)}); put either there, or set DATA_ROOT"
+            f"CIFAR-10: {wanted}, and downloading failed ({reason}); {advice}"
         ) from None
 
 

@@ -6,7 +6,8 @@
 
 All three players move at once on the same batch, as in the authors' code.
 
-Departures: networks and step sizes of the other methods here; the encoder takes G's step size.
+Departures: networks and step sizes of the other methods here; the encoder takes G's step size, and
+its heads are linear where the VEEGAN authors' ALI has tanh on both.
 """
 
 from __future__ import annotations

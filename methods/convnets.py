@@ -7,8 +7,11 @@ authors' own (``lbt``). Pixels are [0, 1] everywhere outside; networks that were
 [-1, 1] work on that inside.
 
 Departures: batch normalisation always uses the statistics of the batch at hand, also when
-sampling, as the authors do; PyTorch's strided deconvolutions can differ from TensorFlow's "same" by
-a shift of one pixel; the dropout of 0.2 on D's input on CIFAR-10 and CelebA is left out.
+sampling, as the authors do (for whom that batch is 100, here 500); PyTorch's strided deconvolutions
+can differ from TensorFlow's "same" by a shift of one pixel; the dropout of 0.2 on D's input on
+CIFAR-10 and CelebA is left out. Where D judges pairs of image and code (VEEGAN, ALI), the metz and
+photograph networks get a hidden layer of 200 units in place of their linear head, which makes the
+small D of metz a hundred times as large.
 """
 
 from __future__ import annotations

@@ -6,8 +6,10 @@
 Order within an iteration: M estimator updates, one discriminator step, one generator step on
 separate noise for the adversarial term. The clip applies to the summed gradient.
 
-Departures: those of ``methods/lbt.py``; and the generator's adversarial term is non-saturating, as
-in the authors' code (Eq. 8 writes E log D, the same thing); ``saturating`` changes it.
+Departures: those of ``methods/lbt.py``; D and the estimator's objective see independent data
+batches, where the authors' image scripts give both the same one; and the generator's adversarial
+term is non-saturating, as in the authors' code (Eq. 8 writes E log D, the same thing), which
+``saturating`` changes.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ Packs concatenate coordinates (image channels); only the first layer of D grows.
 independent data batches side by side, fake packs m independent noise draws; B counts packs.
 
 Departures: the networks, step sizes and alternation of the other methods here, instead of PacGAN's
-four-layer batch-normalised generator, maxout discriminator and simultaneous updates. The LBT paper
+four-layer batch-normalised generator, maxout discriminator and simultaneous updates. On images G's
+batch statistics are over all m B rows of a step. The LBT paper
 does not state m for its own PacGAN runs; m = 2 is the degree PacGAN reports first.
 """
 

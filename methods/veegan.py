@@ -13,7 +13,8 @@ of their 2D script); a per-dimension mean would be Z = 256 times weaker.
 Departures: F has no adversarial term (Algorithm 1; the authors' Julia notebook has one). D moves
 first, then G and F against the new D on fresh noise, like every alternating method here; the
 sources at hand do not settle whether their three players move at once. Networks and step sizes of
-the other methods here, F as G's mirror with G's step size.
+the other methods here; F is G's mirror in 2D and two hidden layers of 500 on images, with G's step
+size.
 """
 
 from __future__ import annotations

@@ -20,12 +20,12 @@ def stacked_mnist_metrics(digits: Tensor) -> dict[str, float]:
     scores 1,000 modes and a KL of about 0.019, the bias of (1000 - 1) / 2N.
     Raises ValueError on another shape, other digits or no rows.
     """
+    digits = torch.as_tensor(digits)
     if digits.ndim != 2 or digits.shape[1] != 3 or not len(digits):
         raise ValueError(f"expected digits of shape (N, 3), got {tuple(digits.shape)}")
-    digits = digits.long()
-    if digits.min() < 0 or digits.max() > 9:
+    if digits.min() < 0 or digits.max() > 9 or (digits != digits.long()).any():
         raise ValueError("digits must be integers from 0 to 9")
-    triple = digits @ torch.tensor([100, 10, 1], device=digits.device)
+    triple = digits.long() @ torch.tensor([100, 10, 1], device=digits.device)
     p = triple.bincount(minlength=N_MODES).double() / len(digits)
     p = p[p > 0]
     return {

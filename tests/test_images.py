@@ -141,19 +141,28 @@ def test_stacked_seeds_equal_single_ones_on_images(name):
     for i in (0, 1):
         single, _ = method.step(states[i], batches[i])
         for key, value in flat(engine.state(i)).items():
-            # Grouped convolutions sum in another order; Adam's first step, a sign, turns rounding
-            # where a gradient is nearly zero into up to twice the step size.
-            torch.testing.assert_close(value, flat(single)[key], rtol=1e-2, atol=2.1e-3)
+            # Grouped convolutions sum in another order. Adam's first step is a sign: rounding
+            # decides it where a gradient is zero, as it is of every bias before a batch norm.
+            expected, start = flat(single)[key], flat(states[i])[key]
+            apart = (value - expected).double().norm() / (expected - start).double().norm()
+            assert apart <= (1e-3 if key.startswith("opt_") else 0.5), f"{key} of seed {i}"
 
 
 def test_warm_up_is_a_plain_gan_and_ends():
-    method = build("lbt_gan", warm_up=2)
+    method = build("lbt_gan", warm_up=2, lambda_G=1.0, clip_norm=0.0, eta_theta=1e-3)
     state = method.init(0)
     engine = Engine(method, [state], "cpu")
+    gan = build("gan", eta_theta=1e-3)
+    plain = {k: state[k] for k in ("theta", "psi", "opt_theta", "opt_psi")}
     phis = [state["phi"]]
     for step in range(3):
-        engine.advance([batch(method, step)])
-        phis.append(engine.state(0)["phi"])
+        inputs = batch(method, step)
+        plain, _ = gan.step(plain, inputs | {"x": inputs["x_psi"]})
+        engine.advance([inputs])
+        now = engine.state(0)
+        phis.append(now["phi"])
+        same = all(torch.allclose(now[k], plain[k], atol=1e-6) for k in ("theta", "psi"))
+        assert same == (step < 2)
     assert torch.equal(phis[2], phis[0]) and not torch.equal(phis[3], phis[2])
     resumed = Engine(method, [state], "cpu", done=2)
     resumed.advance([batch(method)])
@@ -182,7 +191,10 @@ def test_half_the_modes():
     assert (got["smnist_modes"], got["smnist_kl"]) == (500, pytest.approx(math.log(2)))
 
 
-@pytest.mark.parametrize("digits", [torch.zeros(5, 2), torch.zeros(0, 3), torch.full((2, 3), 10)])
+@pytest.mark.parametrize(
+    "digits",
+    [torch.zeros(5, 2), torch.zeros(0, 3), torch.full((2, 3), 10), torch.full((2, 3), 3.5)],
+)
 def test_other_input_is_refused(digits):
     with pytest.raises(ValueError):
         stacked_mnist_metrics(digits)
@@ -231,7 +243,20 @@ def test_real_stacks_give_all_modes(name):
 # Data
 
 
-def test_stacks_are_fixed_and_uniform():
+def test_every_stack_is_drawn_equally_often():
+    """A digit's place as its pixels: 128,000 triples of ten digits, drawn 400,000 times."""
+    places = torch.arange(10, dtype=torch.uint8).view(10, 1, 1).expand(10, 28, 28)
+    push = images.stacks(images.Digits(places, torch.arange(10), 10), "cpu")
+    z = torch.randn(400_000, 1, generator=torch.Generator().manual_seed(0))
+    drawn = torch.cat([push(part)[:, :, 0, 0] for part in z.split(2_000)]) * 255
+    counts = (drawn.round().long() @ torch.tensor([100, 10, 1])).bincount(minlength=1000)
+    # 128 triples a mode, drawn 400 times in all: std sqrt(400 + 400^2 / 128) = 41, six of them.
+    assert len(counts) == 1000 and (counts - 400).abs().max() < 250
+    first = push(torch.full((1, 1), -9.0))[0, :, 0, 0] * 255
+    assert first.round().long().tolist() == [0, 1, 5]  # the stacking seed is part of the data
+
+
+def test_stacks_are_fixed():
     digits = images.sklearn_digits()
     push, again = images.stacks(digits, "cpu"), images.stacks(digits, "cpu")
     z = torch.randn(500, 1, generator=torch.Generator().manual_seed(0))
@@ -267,8 +292,9 @@ def fake_root(path: Path, damage) -> Path:
         lambda path: None,
         lambda path: path.write_bytes(path.read_bytes()[:10]),
         lambda path: path.write_bytes(b"<html>quota exceeded</html>"),
+        lambda path: path.write_bytes(gzip.compress(b"nothing")[:10] + b"\xff" * 20),
     ],
-    ids=["other content", "truncated", "a web page"],
+    ids=["other content", "truncated", "a web page", "undecodable"],
 )
 def test_damaged_files_are_refused_by_name(tmp_path, monkeypatch, capsys, damage):
     root = fake_root(tmp_path / "data", damage)
@@ -331,11 +357,12 @@ def test_without_mnist_the_table_is_of_the_stand_in_and_says_so(no_mnist, tmp_pa
     command = ["--reproduce", "table1", "--methods", "gan,oracle", "--preset", "smoke"]
     assert main([*command, "--seeds", "0", "--jobs", "1", "--out", str(tmp_path)]) == 0
     assert "using stacked_digits instead" in capsys.readouterr().err
-    table = pd.read_csv(tmp_path / "smoke" / "tables" / "table1.csv")
+    table = pd.read_csv(tmp_path / "smoke" / "tables" / "table1_digits.csv")
     ours = table[table["source"] == "ours"]
     assert set(ours["dataset"]) == {"stacked_digits"} and set(ours["method"]) == {"GAN", "Data"}
-    text = (tmp_path / "smoke" / "tables" / "table1.md").read_text()
+    text = (tmp_path / "smoke" / "tables" / "table1_digits.md").read_text()
     assert "Stacked digits of scikit-learn" in text and "Ours: Stacked MNIST" not in text
+    assert not (tmp_path / "smoke" / "tables" / "table1.md").exists()
 
 
 def test_published_rows_are_named_and_not_ours():

@@ -33,11 +33,11 @@ def draw(results: Results, job: Job) -> list[Path]:
     for dataset in results.stacked()[:1]:
         for method in METHODS:
             for ratio in RATIOS:
-                label = job.variant(dataset, method, d_ratio=ratio)
+                label = job.label(job.variant(dataset, method, d_ratio=ratio))
                 found = results.samples(dataset, label)
                 if found:
-                    words = networks(results.settings(dataset, label))
-                    title = f"{style.name(method)} ({words} G)"
+                    words = networks(results.settings(dataset, label), label)
+                    title = f"{style.name(method)} ({words})"
                     panels.append(sheets.Panel(title, found["samples"]))
     if not panels:
         return []

@@ -42,7 +42,7 @@ def draw(results: Results, job: Job) -> list[Path]:
     panels = []
     for dataset in LOADERS:
         for method in METHODS:
-            found = results.samples(dataset, method)
+            found = results.samples(dataset, job.label(method))
             if found:
                 title = f"{NAMES[dataset]}: {style.name(method)}"
                 panels.append(sheets.Panel(title, found["samples"]))

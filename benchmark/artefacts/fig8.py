@@ -26,7 +26,8 @@ def needs(job: Job) -> list[tuple[str, str]]:
 def draw(results: Results, job: Job) -> list[Path]:
     """figures/fig8.png."""
     for dataset in results.stacked()[:1]:
-        found = results.samples(dataset, job.variant(dataset, "lbt_gan", hidden=HIDDEN))
+        label = job.label(job.variant(dataset, "lbt_gan", hidden=HIDDEN))
+        found = results.samples(dataset, label)
         if found:
             panels = [
                 sheets.Panel("LBT-GAN with a 20-20 VAE", found["samples"]),
