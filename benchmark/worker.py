@@ -80,6 +80,8 @@ class Stopper:
 
     def __exit__(self, *_: Any) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        if self.requested:
+            return  # the process is leaving, which a further signal must not cut short
         for number, handler in self._old.items():
             signal.signal(number, handler)
 
