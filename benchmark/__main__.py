@@ -123,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     from benchmark import mkl
     from benchmark.artefacts import ARTEFACTS
-    from benchmark.config import Job
+    from benchmark.job import Job
 
     mkl.use_full_width()
     if arguments.data_root:
@@ -254,7 +254,7 @@ def requested(arguments: argparse.Namespace, job, names: list[str]) -> list:
     import importlib
 
     from benchmark.artefacts import ARTEFACTS
-    from benchmark.config import parse_label
+    from benchmark.job import parse_label
 
     methods = split(arguments.methods)
     datasets = split(arguments.dataset)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import SMALL, batch, build, flat, tree_map
 
-from benchmark.config import Job
+from benchmark.job import Job
 from benchmark.loop import execute
 from benchmark.store import RunFolder, read_json
 from methods import REGISTRY

@@ -16,8 +16,8 @@ from faults import LONG, ROOT, SIZE, finish, results, start, wait_for
 
 from benchmark import checkpoints, tables
 from benchmark.__main__ import main
-from benchmark.config import Job
 from benchmark.errors import StorageError
+from benchmark.job import Job
 from benchmark.lock import Held
 from benchmark.store import RunFolder, read_json
 

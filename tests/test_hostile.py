@@ -10,7 +10,7 @@ import pytest
 import yaml
 from faults import LONG, SIZE
 
-from benchmark import config, strict_yaml, tables, text
+from benchmark import config, job, strict_yaml, tables, text
 from benchmark.__main__ import main
 from benchmark.errors import UserError
 from benchmark.store import write_json
@@ -242,10 +242,10 @@ def test_names_of_a_plugin_are_inert(tmp_path):
 
 
 def test_settings_that_would_share_a_folder_do_not(tmp_path):
-    labels = {config.bracket({"a": value}) for value in ("x/y", "x_y", "x y", "x" * 300, "x" * 301)}
-    assert len(labels) == 5 and max(map(len, labels)) <= config.LABEL_LENGTH
+    labels = {job.bracket({"a": value}) for value in ("x/y", "x_y", "x y", "x" * 300, "x" * 301)}
+    assert len(labels) == 5 and max(map(len, labels)) <= job.LABEL_LENGTH
 
 
 def test_a_label_of_unclosed_brackets_is_refused():
     with pytest.raises(UserError):
-        config.parse_label("lbt[K=3")
+        job.parse_label("lbt[K=3")

@@ -15,10 +15,11 @@ from conftest import flat, tree_map
 
 from benchmark import images
 from benchmark.__main__ import main
-from benchmark.config import Job, config_class, parse_label
+from benchmark.config import config_class
 from benchmark.datasets import load_dataset, pixels
 from benchmark.engine import Engine
 from benchmark.errors import UserError
+from benchmark.job import Job, parse_label
 from methods import REGISTRY, estimators, nets
 from methods.base import Method, Spec
 from metrics import classifier, stacked_mnist_metrics

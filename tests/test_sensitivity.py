@@ -9,7 +9,7 @@ from conftest import build
 
 from benchmark.__main__ import main
 from benchmark.artefacts import fig6
-from benchmark.config import Job
+from benchmark.job import Job
 from methods import estimators, nets
 from methods.base import Spec
 

@@ -9,8 +9,8 @@ from conftest import SMALL, batch, build, flat
 
 from benchmark import launch
 from benchmark.compile import Jit
-from benchmark.config import Job
 from benchmark.engine import Engine
+from benchmark.job import Job
 from benchmark.loop import execute
 from benchmark.store import RunFolder, read_json
 from methods import REGISTRY

@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from benchmark import provenance
-from benchmark.config import Job
+from benchmark.job import Job
 from benchmark.store import replaced, write_text
 
 

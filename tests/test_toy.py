@@ -14,8 +14,8 @@ from scipy.stats import norm
 
 from benchmark.__main__ import main
 from benchmark.artefacts import fig1, fig7
-from benchmark.config import Job
 from benchmark.datasets import load_dataset
+from benchmark.job import Job
 from benchmark.loop import execute
 from benchmark.store import RunFolder
 from methods import estimators, nets

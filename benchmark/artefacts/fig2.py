@@ -14,8 +14,8 @@ from matplotlib import pyplot as plt
 from scipy.ndimage import gaussian_filter
 
 from benchmark.artefacts import style
-from benchmark.config import Job
 from benchmark.datasets import DENSITY_BINS, DENSITY_EXTENT
+from benchmark.job import Job
 from benchmark.results import Results
 from benchmark.tables import ordered
 

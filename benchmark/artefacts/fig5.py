@@ -12,8 +12,8 @@ from pathlib import Path
 
 from benchmark import photos
 from benchmark.artefacts import sheets, style
-from benchmark.config import Job
 from benchmark.errors import UserError
+from benchmark.job import Job
 from benchmark.results import Results
 
 METHODS = ("gan", "lbt_gan")

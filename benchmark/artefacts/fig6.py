@@ -19,8 +19,8 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import EngFormatter
 
 from benchmark.artefacts import style
-from benchmark.config import Job
 from benchmark.datasets import ring
+from benchmark.job import Job
 from benchmark.noise import draw as normals
 from benchmark.results import Results
 from benchmark.tables import write_csv

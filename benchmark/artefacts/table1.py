@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.artefacts import style
-from benchmark.config import Job
+from benchmark.job import Job
 from benchmark.results import Results
 from benchmark.store import write_text
 from benchmark.tables import REFERENCE, ordered

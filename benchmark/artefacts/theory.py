@@ -18,7 +18,7 @@ from torch.nn.functional import cosine_similarity
 
 from benchmark import theory
 from benchmark.artefacts import fig6, style
-from benchmark.config import Job
+from benchmark.job import Job
 from benchmark.results import Results
 from benchmark.store import write_text
 from benchmark.tables import write_csv

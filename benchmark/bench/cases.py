@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.config import STAND_INS, Job
+from benchmark.config import STAND_INS
+from benchmark.job import Job
 from benchmark.loop import prepare
 from benchmark.noise import Feed
 from methods.base import Batch, Method, State
