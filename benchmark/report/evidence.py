@@ -47,11 +47,12 @@ class Evidence:
         """A number of every run, by seed.
 
         final: the last value of a metric, which is measured with the most samples. average: its
-        mean over the evaluations during training. drops: the sum of its decreases from one
-        evaluation to the next. setbacks: that sum over the sum of its increases; infinite where
-        there are none. seconds: training time per generator update; it has no metric. A run that
-        did not complete, or measured NaN, has the metric's worst value, and infinite drops. A run
-        without the metric, or without two evaluations to compare, is left out.
+        mean over the evaluations during training, without the one before the first update (an
+        untrained generator is broad and covers the ring). drops: the sum of its decreases from one
+        of them to the next. setbacks: that sum over the sum of its increases; infinite where there
+        are none. seconds: training time per generator update; it has no metric. A run that did not
+        complete, or measured NaN, has the metric's worst value, and infinite drops. A run without
+        the metric, or without two evaluations to compare, is left out.
         """
         table = self.results.table
         chosen = table[(table["dataset"] == dataset) & (table["method"] == label)]
@@ -65,7 +66,8 @@ class Evidence:
         if statistic == "final":
             found = {s: final(r, metric, miss) for s, r in runs.items()}
         else:
-            curves = self.results.curves(dataset, label, metric).groupby("seed")["value"]
+            curves = self.results.curves(dataset, label, metric)
+            curves = curves[curves["step"] > 0].groupby("seed")["value"]
             found = {s: CURVES[statistic](c) for s, c in curves if len(c) > 1}
         return pd.Series(found | dict.fromkeys(lost, miss), dtype=float).fillna(miss)
 
