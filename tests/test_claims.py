@@ -256,6 +256,9 @@ def test_figures_tables(tmp_path):
             rule = {"kind": "figure", "file": "f.csv", "checks": [check]}
             c = claims.Claim(id="a", text="A", place="B", rule=rule)
             assert verdict(c, tmp_path)[0] == expected, check
+    (folder / "f.csv").write_text("kind,a\nz,much\n")
+    with pytest.raises(UserError, match="f.csv: damaged"):
+        verdict(claims.Claim(id="a", text="A", place="B", rule=rule), tmp_path)
     rule["file"] = "g.csv"
     c = claims.Claim(id="a", text="A", place="B", rule=rule)
     assert verdict(c, tmp_path) == ("not run", "no figures/g.csv")
@@ -281,6 +284,7 @@ def test_the_command_prints_and_writes_a_row_per_claim(tmp_path, capsys):
     assert (row["estimate"], row["low"], row["high"]) == (8, 8, 8)
     assert set(table["verdict"]) == {"supported", "not run"}
     assert table.loc[table["verdict"] == "not run", "reason"].notna().all()
+    assert "need a GPU" in table.loc["pacgan-modes", "reason"]
     assert main(["--claims", "--out", str(tmp_path)]) == 0
     assert path.read_bytes() == first
 

@@ -39,7 +39,7 @@ ORDER = ("fails", "missing", "open", "holds")  # of outcomes: the first present 
 
 class Claim(Strict):
     """One statement of the paper. published: its number, as printed. enough: the share of the
-    released training from which on a failure counts.
+    released training from which on a failure counts. absent: why there may be no runs for it.
     """
 
     id: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
@@ -47,6 +47,7 @@ class Claim(Strict):
     place: str = Field(pattern=PROSE)
     published: str = Field("", max_length=80)
     enough: float = Field(0.1, ge=0, le=1)
+    absent: str = Field("", max_length=300)
     rule: Rule
 
 
@@ -119,7 +120,7 @@ def _verdict(
 ) -> tuple[Verdict, str]:
     reason = deciding.reason
     if deciding.outcome == "missing":
-        return "not run", reason
+        return "not run", f"{reason}: {claim.absent}" if claim.absent else reason
     if deciding.outcome == "open":
         return "inconclusive", reason
     if deciding.outcome == "holds":
@@ -176,8 +177,9 @@ def table(judged: list[Judged]) -> pd.DataFrame:
     """A row per claim: verdict, reason, then the comparison that decides it with its numbers.
 
     estimate, low, high: a mean or a difference of means with its 95 % interval, in units of the
-    metric. superiority: probability that the method is better in a run. p: Holm-corrected. n: runs
-    of the smaller sample, or rows of a figure's table. share: of the released training.
+    metric. superiority: probability that the method is better in a run. p: Holm-corrected, of the
+    exact test (of a slope, of its t test). n: runs of the smaller sample, or rows of a figure's
+    table. share: of the released training.
     """
     rows = []
     for j in judged:
@@ -217,7 +219,7 @@ def render(judged: list[Judged]) -> str:
         published = f"; published: {c.published}" if c.published else ""
         lines.append(f"{j.verdict.upper():14} {c.id}: {c.text} ({c.place}{published})")
         if d.outcome != "missing":
-            lines.append(f"{'':15}{_numbers(d)}; {_scale(j)}")
+            lines.append(f"{'':15}{_numbers(d)}{_scale(j)}")
         if j.reason:
             lines.append(f"{'':15}{j.reason}")
     counts = {v: sum(j.verdict == v for j in judged) for v in VERDICTS}
@@ -235,13 +237,14 @@ def _numbers(finding: Finding) -> str:
         text += f" [{finding.low:.4g}, {finding.high:.4g}]"
     if finding.p == finding.p:
         text += f", p = {finding.p:.2g}"
-    return f"{text}, n = {finding.n}"
+    return text
 
 
 def _scale(judged: Judged) -> str:
     if judged.share is None:
-        return f"{judged.preset}, {judged.scale}"
-    text = f"{judged.preset}, {percent(judged.share)} of the released training"
+        return f"; {judged.preset}, {judged.scale}"
+    share = f"{percent(judged.share)} of the released training"
+    text = f", n = {judged.deciding.n}; {judged.preset}, {share}"
     return f"{text}, with {judged.departures}" if judged.departures else text
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 from pydantic import Field
 
 from benchmark.config import Strict
+from benchmark.errors import UserError
 from benchmark.job import parse_label
 from benchmark.report.evidence import Evidence, Statistic
 from metrics import METRICS
@@ -301,8 +302,14 @@ class Figure(Strict):
         path = evidence.results.figures / self.file
         if not path.is_file():
             return [Finding(self.file, "missing", f"no figures/{self.file}")]
-        table = pd.read_csv(path)
-        return [check.finding(table) for check in self.checks]
+        try:
+            table = pd.read_csv(path)
+            return [check.finding(table) for check in self.checks]
+        except ValueError:  # no table, or text in place of numbers
+            artefact = path.stem.partition("_")[0]
+            raise UserError(
+                f"{path}: damaged; --report --reproduce {artefact} redraws it"
+            ) from None
 
 
 Rule = Annotated[Bound | Contrast | Ordered | Linear | Figure, Field(discriminator="kind")]
