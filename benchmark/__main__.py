@@ -237,11 +237,13 @@ def rebuild(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None
 
     from benchmark import tables
     from benchmark.artefacts import ARTEFACTS
+    from benchmark.report import equal_time
     from benchmark.results import Results
     from benchmark.store import run_folders
 
     if run_folders(out, job.folder):
         summary = tables.write(out, job.folder, job.scale)
+        equal_time.write(Results(out, job.folder))
         if shown is not None:
             pairs = zip(summary["dataset"], summary["method"], strict=True)
             summary = summary[[pair in shown for pair in pairs]]
