@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy.special import stdtrit
+from scipy.stats import ttest_ind
 
 from metrics.comparison import holm, permutation_p, superiority, t_difference
 from metrics.intervals import t_interval
@@ -82,6 +83,17 @@ def test_a_paired_interval_is_that_of_the_differences():
     assert t_difference(a, b, paired=True) == t_interval([1, 2, 3])
     mean, low, high = t_interval([1, 2, 3])
     assert mean == 2 and high - mean == pytest.approx(stdtrit(2, 0.975) / math.sqrt(3))
+
+
+@pytest.mark.filterwarnings("error")
+def test_welch_is_that_of_scipy_and_quiet_where_one_sample_does_not_vary():
+    a, b = [1.0, 4.0, 6.0, 6.5], [0.0, 0.5, 0.25]
+    for level in (0.95, 0.99):
+        expected = ttest_ind(a, b, equal_var=False).confidence_interval(level)
+        assert t_difference(a, b, level=level)[1:] == pytest.approx(tuple(expected))
+    difference, low, high = t_difference(a, [2.0] * 3)  # the degrees of freedom of a alone
+    mean, *bounds = t_interval(a)
+    assert (difference, low, high) == pytest.approx((mean - 2, bounds[0] - 2, bounds[1] - 2))
 
 
 # 1,000 experiments: the standard error of a rate of 95 % is 0.7 %, and 3 of them are allowed.
