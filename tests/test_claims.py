@@ -285,7 +285,7 @@ def test_the_command_prints_and_writes_a_row_per_claim(tmp_path, capsys):
     assert (row["estimate"], row["low"], row["high"]) == (8, 8, 8)
     assert set(table["verdict"]) == {"supported", "not run"}
     assert table.loc[table["verdict"] == "not run", "reason"].notna().all()
-    assert "need a GPU" in table.loc["pacgan-modes", "reason"]
+    assert "meant for a GPU" in table.loc["pacgan-modes", "reason"]
     assert main(["--claims", "--out", str(tmp_path)]) == 0
     assert path.read_bytes() == first
 
