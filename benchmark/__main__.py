@@ -30,6 +30,7 @@ from benchmark.errors import (
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_SEEDS = 1000
+PRESET = "quick"
 REPORT_SECONDS = 600.0  # to wait for another process that rebuilds the same tables
 EXAMPLES = """examples:
   python -m benchmark --methods lbt,veegan --dataset ring
@@ -85,10 +86,14 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--dataset", metavar="A,B", help="datasets to train on (default: ring)")
     what.add_argument("--reproduce", metavar="A,B", help="artefacts to reproduce, or 'all'")
     what.add_argument("--report", action="store_true", help="redraw from results, train nothing")
+    what.add_argument(
+        "--claims", action="store_true",
+        help="verdicts on the paper's claims from all results under --out, or a preset's",
+    )  # fmt: skip
     what.add_argument("--plan", action="store_true", help="show what would run and its cost")
     what.add_argument("--list", action="store_true", help="methods, datasets, artefacts, presets")
     how = p.add_argument_group("how")
-    how.add_argument("--preset", default="quick", help="scale of the runs (default: quick)")
+    how.add_argument("--preset", help=f"scale of the runs (default: {PRESET})")
     how.add_argument("--seeds", metavar="0-4|0,2,5", help="seeds (default: the preset's)")
     how.add_argument(
         "--set", metavar="OWNER.KEY=VALUE", action="append", default=[], dest="overrides",
@@ -121,6 +126,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.list:
         print(listing())
         return 0
+    if arguments.claims:
+        return claims(arguments.out, arguments.preset)
     from benchmark import mkl
     from benchmark.artefacts import ARTEFACTS
     from benchmark.job import Job
@@ -129,7 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.data_root:
         os.environ["DATA_ROOT"] = str(arguments.data_root.resolve())  # for the workers too
     job = Job(
-        arguments.preset,
+        arguments.preset or PRESET,
         tuple(arguments.overrides),
         tuple(arguments.plugin),
         parse_seeds(arguments.seeds),
@@ -170,6 +177,14 @@ def run(arguments: argparse.Namespace) -> int:
         print(plan.describe(todo, len(runs) - len(todo), how.out, how.jobs))
         return 0
     return train(runs, how, job, names)
+
+
+def claims(out: Path, preset: str | None) -> int:
+    """Print and write the claims ledger."""
+    from benchmark.report import claims
+
+    print(claims.report(options.writable(out), preset))
+    return DONE
 
 
 def train(runs, how, job, names: list[str]) -> int:
@@ -222,11 +237,13 @@ def rebuild(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None
 
     from benchmark import tables
     from benchmark.artefacts import ARTEFACTS
+    from benchmark.report import equal_time
     from benchmark.results import Results
     from benchmark.store import run_folders
 
     if run_folders(out, job.folder):
         summary = tables.write(out, job.folder, job.scale)
+        equal_time.write(Results(out, job.folder))
         if shown is not None:
             pairs = zip(summary["dataset"], summary["method"], strict=True)
             summary = summary[[pair in shown for pair in pairs]]

@@ -45,9 +45,15 @@ class Results:
 
     def settings(self, dataset: str, method: str) -> dict[str, Any]:
         """A method's settings in its runs on a dataset; empty where there are none."""
+        return self.record(dataset, method).get("settings", {})
+
+    def record(self, dataset: str, method: str) -> dict[str, Any]:
+        """``settings.json`` of a method's first run on a dataset, budget included; empty where
+        there is none.
+        """
         found = sorted((self.folder / "runs" / dataset / method).glob("seed*/settings.json"))
         found = [p for p in found if p.parent.name.removeprefix("seed").isdigit()]
-        return read_json(found[0])["settings"] if found else {}
+        return read_json(found[0]) if found else {}
 
     def methods(self, dataset: str) -> list[str]:
         """Labels of the methods with at least one run on a dataset."""

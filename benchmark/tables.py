@@ -106,7 +106,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         if missed == len(seeds) and not names & set(METRICS):
             names = set(METRICS)
         for name, metric in ((n, m) for n, m in METRICS.items() if n in names):
-            values = [_final(run, name, metric.miss) for _, run in seeds]
+            values = [final(run, name, metric.miss) for _, run in seeds]
             mean, low, high = t_interval(values)
             rows.append(
                 {
@@ -125,7 +125,8 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
 
 
-def _final(run: pd.DataFrame, metric: str, miss: float) -> float:
+def final(run: pd.DataFrame, metric: str, miss: float) -> float:
+    """The last value of a metric in one run's rows; ``miss`` where the run did not complete."""
     if run["status"].iloc[0] != "complete":
         return miss
     rows = run[run["metric"] == metric]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 import torch
 from conftest import batch, build, flat
@@ -195,3 +196,7 @@ def test_the_theory_artefact_draws_without_runs(tmp_path, monkeypatch):
     assert {p.suffix for p in folder.iterdir()} == {".png", ".svg", ".csv", ".md"}
     text = (folder / "theory.md").read_text()
     assert "| Gaussian | 6 | Jacobians" in text and "| 0 (0.0 %) |" in text
+    signs = pd.read_csv(folder / "theory_signs.csv").set_index(["estimator", "product"])
+    assert (signs["problems"] == 6).all() and len(signs) == 6
+    jacobians = signs.xs("jacobian_x", level="product")  # a trace of a positive product
+    assert (jacobians["negative"] == 0).all() and (jacobians["lowest"] > 0).all()

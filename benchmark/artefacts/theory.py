@@ -3,7 +3,8 @@
 On random small problems with the estimator at its optimum (``benchmark.theory``): the inner
 products at K = 1 that the paper reasons with below Eq. 6, the error of both gradients against
 finite differences of the bilevel objective as steps are added, and, where there are runs, LBT with
-either on the ring at equal time. theory.csv has the numbers over K, theory.md the signs.
+either on the ring at equal time. theory.csv has the numbers over K, theory_signs.csv and theory.md
+the signs.
 """
 
 from __future__ import annotations
@@ -46,11 +47,13 @@ def needs(job: Job) -> list[tuple[str, str]]:
 
 
 def draw(results: Results, job: Job) -> list[Path]:
-    """figures/theory.png, .svg, .csv and .md."""
+    """figures/theory.png, .svg, .csv and .md, and theory_signs.csv."""
     n = INSTANCES.get(job.name, theory.INSTANCES)
     found = {name: theory.gradients(name, n) for name in theory.FAMILIES}
-    table, text = (results.figures / f"theory.{suffix}" for suffix in ("csv", "md"))
+    names = ("theory.csv", "theory_signs.csv", "theory.md")
+    table, sign_table, text = (results.figures / name for name in names)
     write_csv(table, convergence(found))
+    write_csv(sign_table, inner_products(found))
     write_text(text, markdown(found))
     with plt.rc_context(style.RC):
         figure, axes = plt.subplots(2, 3, figsize=(style.PAGE_WIDTH, 4.6), layout="constrained")
@@ -66,7 +69,7 @@ def draw(results: Results, job: Job) -> list[Path]:
         figure.suptitle(note, fontsize=6)
         paths = style.save(figure, results.figures / "theory")
         plt.close(figure)
-    return [*paths, table, text]
+    return [*paths, table, sign_table, text]
 
 
 def relative_error(found: Tensor, true: Tensor) -> Tensor:
@@ -97,6 +100,26 @@ def convergence(found: dict[str, theory.Gradients]) -> pd.DataFrame:
                 row |= {key: middle, f"{key}_low": low, f"{key}_high": high}
             rows.append(row | {"negative": float((measures["cosine"] < 0).double().mean())})
     return pd.DataFrame(rows)
+
+
+def inner_products(found: dict[str, theory.Gradients]) -> pd.DataFrame:
+    """The inner products at K = 1, a row per estimator and product.
+
+    Columns: estimator, product (field of ``theory.Gradients``), problems; median and lowest cosine;
+    negative, the share of problems below 0.
+    """
+    return pd.DataFrame(
+        {
+            "estimator": name,
+            "product": key,
+            "problems": len(value := getattr(g, key).numpy()),
+            "median": np.median(value),
+            "lowest": value.min(),
+            "negative": np.mean(value < 0),
+        }
+        for name, g in found.items()
+        for key in SIGNS.values()
+    )
 
 
 def markdown(found: dict[str, theory.Gradients]) -> str:

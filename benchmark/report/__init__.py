@@ -1,0 +1,1 @@
+"""What the results say of the paper: claims with verdicts. Reads results, never trains."""

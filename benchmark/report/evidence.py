@@ -1,0 +1,123 @@
+"""Results as evidence: a number per run, and how far its settings are from the released ones."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from benchmark.config import preset_names
+from benchmark.job import Job, bracket, parse_label
+from benchmark.results import Results
+from benchmark.store import run_folders
+from benchmark.tables import final
+from metrics import METRICS
+
+Statistic = Literal["final", "average", "drops", "setbacks", "seconds"]
+RELEASED = "paper"  # the preset of the released iteration counts and batches
+
+
+class Evidence:
+    """One folder of results: a preset's, or a changed preset's."""
+
+    def __init__(self, out: Path, name: str) -> None:
+        self.name = name
+        self.results = Results(out, name)
+
+    def find(self, dataset: str, method: str) -> str | None:
+        """The label under which a method has runs here: ``gan[d_ratio=1]`` is ``gan`` where that
+        is the usual setting. None where there are no such runs.
+        """
+        key, asked = parse_label(method)
+        labels = self.results.methods(dataset)
+        usual = self.results.settings(dataset, key)
+        changed = {k: v for k, v in asked.items() if usual.get(k) != v}
+        for label in (key + bracket(asked), key + bracket(changed)):
+            record = self.results.record(dataset, label)
+            settings = record.get("settings", {})
+            matches = all(settings.get(k) == v for k, v in asked.items())
+            if label in labels and "budget" in record and matches:
+                return label
+        return None
+
+    def sample(self, dataset: str, label: str, metric: str, statistic: Statistic) -> pd.Series:
+        """A number of every run, by seed.
+
+        final: the last value of a metric, which is measured with the most samples. average: its
+        mean over the evaluations during training, without the one before the first update (an
+        untrained generator is broad and covers the ring). drops: the sum of its decreases from one
+        of them to the next. setbacks: that sum over the sum of its increases; infinite where there
+        are none. seconds: training time per generator update; it has no metric. A run that did not
+        complete, or measured NaN, has the metric's worst value, and infinite drops. A run without
+        the metric, or without two evaluations to compare, is left out.
+        """
+        table = self.results.table
+        chosen = table[(table["dataset"] == dataset) & (table["method"] == label)]
+        runs = dict(list(chosen.groupby("seed")))
+        if statistic == "seconds":
+            found = {s: r["train_seconds"].iloc[0] / r["step"].max() for s, r in runs.items()}
+            return pd.Series(found, dtype=float)
+        lost = [s for s, r in runs.items() if r["status"].iloc[0] != "complete"]
+        runs = {s: r for s, r in runs.items() if s in lost or metric in set(r["metric"])}
+        miss = math.inf if statistic in ("drops", "setbacks") else METRICS[metric].miss
+        if statistic == "final":
+            found = {s: final(r, metric, miss) for s, r in runs.items()}
+        else:
+            curves = self.results.curves(dataset, label, metric)
+            curves = curves[curves["step"] > 0].groupby("seed")["value"]
+            found = {s: CURVES[statistic](c) for s, c in curves if len(c) > 1}
+        return pd.Series(found | dict.fromkeys(lost, miss), dtype=float).fillna(miss)
+
+    def share(self, dataset: str, label: str) -> float:
+        """Generator updates times batch, as a share of the released number."""
+        ours, theirs = self.results.record(dataset, label)["budget"], released().budget
+        budget = theirs(dataset if released().has(dataset) else self.results.data(dataset))
+        return ours["iterations"] * ours["batch"] / (budget.iterations * budget.batch)
+
+    def departures(self, dataset: str, label: str) -> dict[str, Any]:
+        """Settings of the runs that are not those of the preset ``paper``, nor of the label.
+
+        A setting that is newer than the runs had its default when they were made.
+        """
+        _, asked = parse_label(label)
+        name = dataset if released().has(dataset) else self.results.data(dataset)
+        usual = released().runs(name, parse_label(label)[0])[0].settings
+        ours = self.results.settings(dataset, label)
+        return {k: v for k, v in ours.items() if k not in asked and usual.get(k, v) != v}
+
+    def scale(self, dataset: str) -> str:
+        """What the preset says of the size of its runs on a dataset."""
+        preset, _, changed = self.name.partition("[")
+        if preset not in preset_names():
+            return ""
+        return Job(preset).scale(dataset) + (f"; changed: [{changed}" if changed else "")
+
+
+def drops(curve: pd.Series) -> float:
+    """Sum of the decreases of a curve."""
+    return float(-curve.diff().clip(upper=0).sum())
+
+
+def setbacks(curve: pd.Series) -> float:
+    """Decreases of a curve over its increases; infinite without increases."""
+    gains = float(curve.diff().clip(lower=0).sum())
+    return drops(curve) / gains if gains > 0 else math.inf
+
+
+CURVES = {"average": lambda curve: float(curve.mean()), "drops": drops, "setbacks": setbacks}
+
+
+@cache
+def released() -> Job:
+    """The released settings."""
+    return Job(RELEASED)
+
+
+def every(out: Path, name: str | None = None) -> list[Evidence]:
+    """All folders of results under ``out``, or the one of that name."""
+    names = sorted(p.name for p in out.iterdir() if p.is_dir()) if out.is_dir() else []
+    found = [n for n in names if run_folders(out, n) or (out / n / "figures").is_dir()]
+    return [Evidence(out, n) for n in found if name in (None, n)]

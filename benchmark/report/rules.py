@@ -1,0 +1,340 @@
+"""Rules that decide claims: a small set of kinds, each turning evidence into findings.
+
+A finding is one comparison of a claim. It *holds* where the whole 95 % interval is on the claimed
+side, *fails* where the whole interval is on the other side, and is *open* otherwise. An interval
+that refutes has level 1 - 0.05 / k in a claim of k comparisons, since one failure among many is
+enough to refute; one that supports has 95 %, since all of them must hold. p-values are reported
+beside, Holm-corrected over the claim, and decide nothing: with 3 seeds an exact two-sided test
+cannot get below 0.1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from benchmark.config import Strict
+from benchmark.errors import UserError
+from benchmark.job import parse_label
+from benchmark.report.evidence import Evidence, Statistic
+from metrics import METRICS
+from metrics.comparison import permutation_p, superiority, t_difference
+from metrics.intervals import t_interval
+
+LEVEL = 0.95
+MIN_SEEDS = 3  # two seeds have an interval 12.7 standard errors wide on either side
+STRAIGHT = 0.98  # share of the variance that a line must explain to count as one
+
+Outcome = Literal["holds", "fails", "open", "missing"]
+
+
+class Finding(NamedTuple):
+    """One comparison. estimate, low, high: in the metric's own units. superiority: probability
+    that a run of the method is better than one of its competitor. labels: whose runs it rests on.
+    """
+
+    comparison: str
+    outcome: Outcome
+    reason: str = ""
+    estimate: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    superiority: float = math.nan
+    p: float = math.nan
+    n: int = 0
+    labels: tuple[str, ...] = ()
+
+
+class _Runs(Strict):
+    """What every rule over runs has."""
+
+    dataset: str
+    metric: str = ""
+    statistic: Statistic = "final"
+
+    def direction(self) -> int:
+        """1 where more is better, else -1."""
+        if self.statistic in ("drops", "setbacks", "seconds"):
+            return -1
+        return 1 if METRICS[self.metric].higher_is_better else -1
+
+    def quantity(self) -> str:
+        """What is compared, in words."""
+        label = METRICS[self.metric].label if self.metric else ""
+        return {
+            "final": label,
+            "average": f"{label}, mean over training",
+            "drops": f"{label}, lost during training",
+            "setbacks": f"{label}, lost per gained during training",
+            "seconds": "seconds per update",
+        }[self.statistic]
+
+    def asked(self) -> set[str]:
+        """Settings that the claim itself names, in the brackets of its methods."""
+        return {key for method in self.named() for key in parse_label(method)[1]}
+
+    def sample(self, evidence: Evidence, method: str) -> tuple[str, pd.Series] | None:
+        """The label and the number of every run; None where there are none."""
+        label = evidence.find(self.dataset, method)
+        if label is None:
+            return None
+        found = evidence.sample(self.dataset, label, self.metric, self.statistic).dropna()
+        return (label, found) if len(found) else None
+
+
+class Bound(_Runs):
+    """The mean of each method is at least, at most, or within a distance of a value."""
+
+    kind: Literal["at_least", "at_most", "near"]
+    methods: tuple[str, ...] = Field(min_length=1)
+    value: float
+    within: float = 0.0
+
+    def named(self) -> tuple[str, ...]:
+        """The methods."""
+        return self.methods
+
+    def findings(self, evidence: Evidence) -> list[Finding]:
+        """One per method."""
+        return [self._finding(evidence, method) for method in self.methods]
+
+    def _finding(self, evidence: Evidence, method: str) -> Finding:
+        words = {"at_least": "at least", "at_most": "at most", "near": "near"}[self.kind]
+        name = f"{self.quantity()}, {method} {words} {self.value:g}"
+        found = self.sample(evidence, method)
+        if found is None:
+            return Finding(name, "missing", f"no runs of {method} on {self.dataset}")
+        label, values = found
+        inside = {
+            "at_least": (self.value, math.inf),
+            "at_most": (-math.inf, self.value),
+            "near": (self.value - self.within, self.value + self.within),
+        }[self.kind]
+        mean, low, high = t_interval(values)
+        strict = t_interval(values, 1 - (1 - LEVEL) / len(self.methods))[1:]
+        outcome = _outcome((low, high), strict, inside, len(values))
+        return Finding(name, *outcome, mean, low, high, n=len(values), labels=(label,))
+
+
+class Contrast(_Runs):
+    """A method against others, by the difference of means.
+
+    better: better than each. no_better: better than each by no more than ``margin``. alike:
+    neither better nor worse than any by more than ``margin``. Seeds of variants of one method are
+    pairs: they start alike and see the same data.
+    """
+
+    kind: Literal["better", "no_better", "alike"]
+    method: str
+    than: tuple[str, ...] = Field(min_length=1)
+    margin: float = 0.0
+
+    def named(self) -> tuple[str, ...]:
+        """The methods."""
+        return (self.method, *self.than)
+
+    def findings(self, evidence: Evidence) -> list[Finding]:
+        """One per competitor."""
+        return [contrast(self, evidence, self.method, other, len(self.than)) for other in self.than]
+
+    def accepted(self) -> tuple[float, float]:
+        """Where the difference, counted so that more is better, must lie."""
+        return {
+            "better": (0.0, math.inf),
+            "no_better": (-math.inf, self.margin),
+            "alike": (-self.margin, self.margin),
+        }[self.kind]
+
+
+class Ordered(_Runs):
+    """Each method is better than the one before it."""
+
+    kind: Literal["ordered"]
+    methods: tuple[str, ...] = Field(min_length=2)
+
+    def named(self) -> tuple[str, ...]:
+        """The methods."""
+        return self.methods
+
+    def findings(self, evidence: Evidence) -> list[Finding]:
+        """One per neighbouring pair."""
+        pairs = list(zip(self.methods[1:], self.methods, strict=False))
+        return [contrast(self, evidence, better, worse, len(pairs)) for better, worse in pairs]
+
+    def accepted(self) -> tuple[float, float]:
+        """As of ``better``."""
+        return (0.0, math.inf)
+
+
+def contrast(
+    rule: Contrast | Ordered, evidence: Evidence, method: str, other: str, comparisons: int
+) -> Finding:
+    """One method against one other."""
+    better = "above" if rule.direction() > 0 else "below"
+    words = {"no_better": "no better than", "alike": "like"}.get(rule.kind, better)
+    name = f"{rule.quantity()}, {method} {words} {other}"
+    found = {m: rule.sample(evidence, m) for m in (method, other)}
+    absent = [m for m, sample in found.items() if sample is None]
+    if absent:
+        return Finding(name, "missing", f"no runs of {' and '.join(absent)} on {rule.dataset}")
+    (label, a), (other_label, b) = found[method], found[other]
+    paired = parse_label(method)[0] == parse_label(other)[0]
+    if paired:
+        both = a.index.intersection(b.index)
+        if not len(both):
+            reason = f"{method} and {other} have no seed in common on {rule.dataset}"
+            return Finding(name, "missing", reason)
+        a, b = a[both], b[both]
+    n, sign = min(len(a), len(b)), rule.direction()
+    difference, low, high = t_difference(a, b, paired)
+    strict = t_difference(sign * a, sign * b, paired, 1 - (1 - LEVEL) / comparisons)[1:]
+    oriented = (low, high) if sign > 0 else (-high, -low)
+    outcome = _outcome(oriented, strict, rule.accepted(), n, rule.kind in ("better", "ordered"))
+    return Finding(
+        name,
+        *outcome,
+        difference,
+        low,
+        high,
+        superiority(sign * a, sign * b, paired),
+        permutation_p(a, b, paired),
+        n,
+        (label, other_label),
+    )
+
+
+class Linear(_Runs):
+    """A quantity grows linearly with a setting: a line with a positive slope, whose 95 % interval
+    excludes 0, explains at least STRAIGHT of the variance between the means of the methods.
+    """
+
+    kind: Literal["linear"]
+    methods: dict[str, float] = Field(min_length=3)  # method -> value of the setting
+
+    def named(self) -> tuple[str, ...]:
+        """The methods."""
+        return tuple(self.methods)
+
+    def findings(self, evidence: Evidence) -> list[Finding]:
+        """One: the slope."""
+        from scipy.special import stdtrit
+        from scipy.stats import linregress
+
+        name = f"{self.quantity()}, slope over {len(self.methods)} settings"
+        found = {m: self.sample(evidence, m) for m in self.methods}
+        absent = [m for m, sample in found.items() if sample is None]
+        if absent:
+            reason = f"no runs of {' and '.join(absent)} on {self.dataset}"
+            return [Finding(name, "missing", reason)]
+        x = [self.methods[m] for m, (_, values) in found.items() for _ in values]
+        y = np.concatenate([values for _, values in found.values()])
+        fit = linregress(x, y)
+        half = stdtrit(len(x) - 2, (1 + LEVEL) / 2) * fit.stderr
+        means = [values.mean() for _, values in found.values()]
+        straight = linregress(list(self.methods.values()), means).rvalue ** 2
+        low, high = fit.slope - half, fit.slope + half
+        reason = f"a line explains {100 * straight:.1f} % of the variance between settings"
+        if high <= 0 or straight < STRAIGHT:
+            outcome = "fails"
+        else:
+            outcome = "holds" if low > 0 else "open"
+        labels = tuple(label for label, _ in found.values())
+        return [
+            Finding(name, outcome, reason, fit.slope, low, high, p=fit.pvalue, n=len(x),
+                    labels=labels)
+        ]  # fmt: skip
+
+
+class Check(Strict):
+    """Of a table's rows that have these values: a column near, at least or at most a value, in
+    every row or in some; or how many rows there are.
+    """
+
+    where: dict[str, Any]
+    column: str = ""
+    near: float | None = None
+    within: float = 0.0
+    at_least: float | None = None
+    at_most: float | None = None
+    some: bool = False
+    count: int | None = None
+
+    def finding(self, table: pd.DataFrame) -> Finding:
+        """What the table says. Exact numbers: no interval, no p."""
+        rows = table
+        for column, value in self.where.items():
+            rows = rows[rows[column] == value] if column in rows else rows.iloc[:0]
+        place = ", ".join(f"{v}" if isinstance(v, str) else f"{k} {v}" for k, v in
+                          self.where.items())  # fmt: skip
+        if self.count is not None:
+            outcome = "holds" if len(rows) == self.count else "fails"
+            return Finding(f"{place}: {self.count} rows", outcome, estimate=len(rows), n=len(rows))
+        low = self.near - self.within if self.near is not None else self.at_least
+        high = self.near + self.within if self.near is not None else self.at_most
+        words = f"{self.near:g} +- {self.within:g}" if self.near is not None else ""
+        words = words or (f"at least {low:g}" if low is not None else f"at most {high:g}")
+        name = f"{place}: {self.column} {words}"
+        if rows.empty or self.column not in rows:
+            return Finding(name, "missing", f"no rows of {place}")
+        values = rows[self.column].to_numpy(dtype=float)
+        low, high = (-math.inf if low is None else low), (math.inf if high is None else high)
+        good = (values >= low) & (values <= high)
+        # The value that decides: the worst of all, or the best of some.
+        distance = np.maximum(low - values, values - high)
+        shown = values[distance.argmin() if self.some else distance.argmax()]
+        outcome = "holds" if (good.any() if self.some else good.all()) else "fails"
+        return Finding(name, outcome, estimate=float(shown), n=len(values))
+
+
+class Figure(Strict):
+    """Numbers of a figure's table that were computed, not trained."""
+
+    kind: Literal["figure"]
+    file: str
+    checks: tuple[Check, ...] = Field(min_length=1)
+
+    def findings(self, evidence: Evidence) -> list[Finding]:
+        """One per check."""
+        path = evidence.results.figures / self.file
+        if not path.is_file():
+            return [Finding(self.file, "missing", f"no figures/{self.file}")]
+        try:
+            table = pd.read_csv(path)
+            return [check.finding(table) for check in self.checks]
+        except ValueError:  # no table, or text in place of numbers
+            artefact = path.stem.partition("_")[0]
+            raise UserError(
+                f"{path}: damaged; --report --reproduce {artefact} redraws it"
+            ) from None
+
+
+Rule = Annotated[Bound | Contrast | Ordered | Linear | Figure, Field(discriminator="kind")]
+
+
+def _outcome(
+    interval: tuple[float, float],
+    strict: tuple[float, float],
+    accepted: tuple[float, float],
+    n: int,
+    open_ended: bool = False,
+) -> tuple[Outcome, str]:
+    """Whether an interval lies inside or outside the accepted range, and why it does neither.
+
+    strict: the wider one that refutes. open_ended: the ends of the range do not belong to it.
+    """
+    if n < MIN_SEEDS:
+        return "open", f"too few seeds ({n}; {MIN_SEEDS} needed)"
+    if math.isnan(interval[0]):
+        return "open", "no interval, since a run counts as infinite"
+    inside = accepted[0] <= interval[0] and interval[1] <= accepted[1]
+    if inside and not (open_ended and interval[0] == accepted[0]):
+        return "holds", ""
+    if strict[1] < accepted[0] or strict[0] > accepted[1]:
+        return "fails", ""
+    if open_ended and strict == (0.0, 0.0):
+        return "fails", "equal in every seed"
+    return "open", "interval too wide"

@@ -1,0 +1,354 @@
+"""The claims ledger, on small fixtures of results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmark.__main__ import main
+from benchmark.config import DATASET_NAMES, load_preset
+from benchmark.errors import UserError
+from benchmark.job import parse_label
+from benchmark.report import claims, equal_time
+from benchmark.report.evidence import Evidence, released
+from benchmark.report.rules import Figure
+from benchmark.results import Results
+from methods import REGISTRY
+from metrics import METRICS
+
+RELEASED = released().budget("ring")
+
+
+def write_run(
+    out: Path, label: str, seed: int, curves: dict[str, list[float]], *,
+    preset="quick", dataset="ring", share=1.0, seconds=10.0, status="complete", **settings,
+) -> None:  # fmt: skip
+    """A run whose metrics have these values, the last one at its end, with the released settings
+    but for ``settings``.
+    """
+    folder = out / preset / "runs" / dataset / label / f"seed{seed}"
+    folder.mkdir(parents=True)
+    key, asked = parse_label(label)
+    usual = released().runs(dataset, key)[0].settings
+    iterations = round(released().budget(dataset).iterations * share)
+    budget = {"iterations": iterations, "batch": released().budget(dataset).batch}
+    record = {"data": dataset, "budget": budget, "settings": usual | asked | settings}
+    (folder / "settings.json").write_text(json.dumps(record))
+    provenance = {"status": status, "train_seconds": seconds}
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+    rows = [
+        {"step": iterations * i // max(len(values) - 1, 1), "seconds": 0.0, "metric": m, "value": v}
+        for m, values in curves.items()
+        for i, v in enumerate(values)
+    ]
+    pd.DataFrame(rows).to_csv(folder / "metrics.csv", index=False)
+
+
+def write_finals(out: Path, label: str, values: list[float], metric="modes_covered", **kwargs):
+    """A run per value, measured at the start and at the end: no curve to speak of."""
+    for seed, value in enumerate(values):
+        write_run(out, label, seed, {metric: [0, value]}, **kwargs)
+
+
+def claim(kind: str, enough=0.1, **rule) -> claims.Claim:
+    rule = {"kind": kind, "dataset": "ring", "metric": "modes_covered"} | rule
+    return claims.Claim(id="a-claim", text="A", place="B", enough=enough, rule=rule)
+
+
+def verdict(claim: claims.Claim, out: Path, preset="quick") -> tuple[str, str]:
+    judged = claims.judge(claim, [Evidence(out, preset)])
+    return judged.verdict, judged.reason
+
+
+def test_the_shipped_claims_name_what_exists():
+    found = claims.load()
+    ids = [c.id for c in found]
+    assert len(ids) == len(set(ids)) >= 30
+    assert {c.rule.kind for c in found} == {
+        "at_least", "at_most", "near", "better", "no_better", "alike", "ordered", "linear", "figure"
+    }  # fmt: skip
+    for c in found:
+        if isinstance(c.rule, Figure):
+            continue
+        assert c.rule.dataset in {*DATASET_NAMES, *load_preset("paper").datasets}
+        assert c.rule.metric in METRICS or c.rule.statistic == "seconds"
+        for method in c.rule.named():
+            released().check(method)
+            key, asked = parse_label(method)
+            assert asked.keys() <= released().runs(c.rule.dataset, key)[0].settings.keys()
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([8, 8, 8], ("supported", "")),
+        ([8, 8, 7], ("inconclusive", "interval too wide")),
+        ([5, 5, 5], ("not supported", "")),
+        ([8, 8], ("inconclusive", "too few seeds (2; 3 needed)")),
+        ([], ("not run", "no runs of lbt on ring")),
+    ],
+)
+def test_a_bound(tmp_path, values, expected):
+    write_finals(tmp_path, "gan", [1])
+    write_finals(tmp_path, "lbt", values)
+    assert verdict(claim("at_least", methods=["lbt"], value=8), tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [("near", 10, "supported"), ("near", 20, "not supported"), ("at_most", 12, "supported")],
+)
+def test_near_and_at_most(tmp_path, kind, value, expected):
+    write_finals(tmp_path, "lbt", [9.9, 10, 10.1])
+    rule = claim(kind, methods=["lbt"], value=value, within=2)
+    assert verdict(rule, tmp_path)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"), [("modes_covered", "supported"), ("intra_mode_kl", "not supported")]
+)
+def test_better_goes_by_the_metric(tmp_path, metric, expected):
+    write_finals(tmp_path, "lbt", [7.9, 8, 8.1], metric)
+    write_finals(tmp_path, "gan", [3.9, 4, 4.1], metric)
+    write_finals(tmp_path, "lsgan", [2.9, 3, 3.2], metric)
+    rule = claim("better", method="lbt", than=["gan", "lsgan"], metric=metric)
+    judged = claims.judge(rule, [Evidence(tmp_path, "quick")])
+    assert judged.verdict == expected
+    assert [f.estimate for f in judged.findings] == pytest.approx([4, 8 - 9.1 / 3])
+    # 0.1 is the least p of three against three; Holm doubles it for two comparisons.
+    assert [f.p for f in judged.findings] == pytest.approx([0.2, 0.2])
+    assert {f.superiority for f in judged.findings} == {float(expected == "supported")}
+    assert all(f.low < f.estimate < f.high for f in judged.findings)
+
+
+def test_one_comparison_that_is_open_or_missing_keeps_a_claim_from_support(tmp_path):
+    write_finals(tmp_path, "lbt", [7.9, 8, 8.1])
+    write_finals(tmp_path, "gan", [3.9, 4, 4.1])
+    rule = claim("better", method="lbt", than=["gan", "veegan"])
+    assert verdict(rule, tmp_path) == ("not run", "no runs of veegan on ring")
+    write_finals(tmp_path, "veegan", [0, 8, 8])
+    assert verdict(rule, tmp_path) == ("inconclusive", "interval too wide")
+
+
+def test_equal_methods_are_not_better_but_alike(tmp_path):
+    write_finals(tmp_path, "lbt", [8, 8, 8])
+    write_finals(tmp_path, "gan", [8, 8, 8])
+    rule = claim("better", method="lbt", than=["gan"])
+    assert verdict(rule, tmp_path) == ("not supported", "equal in every seed")
+    for kind in ("alike", "no_better"):
+        assert verdict(claim(kind, method="lbt", than=["gan"], margin=1), tmp_path)[0] == (
+            "supported"
+        )
+
+
+def test_seeds_of_variants_are_pairs(tmp_path):
+    """A common shift of the seeds leaves the difference of variants sharp."""
+    write_finals(tmp_path, "lbt", [1, 5, 9])
+    write_finals(tmp_path, "lbt[K=1]", [0, 4.1, 8.1])
+    write_finals(tmp_path, "gan", [0, 4.1, 8.1])
+    judged = claims.judge(
+        claim("better", method="lbt", than=["lbt[K=1]"]), [Evidence(tmp_path, "quick")]
+    )
+    assert judged.verdict == "supported" and judged.deciding.p == 0.25
+    assert verdict(claim("better", method="lbt", than=["gan"]), tmp_path)[0] == "inconclusive"
+
+
+def test_a_variant_is_found_by_its_settings(tmp_path):
+    write_finals(tmp_path, "lbt", [8, 8, 8], K=3)
+    folder = Evidence(tmp_path, "quick")
+    assert folder.find("ring", "lbt[K=3]") == "lbt"
+    assert folder.find("ring", "lbt[K=5]") is None
+    assert folder.departures("ring", "lbt") == {"K": 3}
+
+
+def test_ordered(tmp_path):
+    for label, shift in (("lbt[M=5]", 0), ("lbt", 1), ("lbt[M=50]", 2)):
+        write_finals(tmp_path, label, [shift, 3 + shift, 5.1 + shift])
+    rule = claim("ordered", methods=["lbt[M=5]", "lbt", "lbt[M=50]"])
+    assert verdict(rule, tmp_path)[0] == "supported"
+    rule = claim("ordered", methods=["lbt", "lbt[M=5]", "lbt[M=50]"])
+    assert verdict(rule, tmp_path)[0] == "not supported"
+
+
+def test_drops_and_averages_are_of_the_curve(tmp_path):
+    for seed in range(3):  # the first and the last value are no part of the curve
+        write_run(tmp_path, "lbt", seed, {"modes_covered": [0, 4, 3, 6, 4, 0]})
+    folder = Evidence(tmp_path, "quick")
+    assert list(folder.sample("ring", "lbt", "modes_covered", "drops")) == [3, 3, 3]
+    assert list(folder.sample("ring", "lbt", "modes_covered", "setbacks")) == [1, 1, 1]
+    assert list(folder.sample("ring", "lbt", "modes_covered", "average")) == [4.25] * 3
+    assert list(folder.sample("ring", "lbt", "intra_mode_kl", "final")) == []
+
+
+def test_a_diverged_run_counts_as_the_worst(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path, "lbt", seed, {"modes_covered": [0, 6, 7, 8]})
+    write_run(tmp_path, "lbt", 2, {"modes_covered": [0, 6, 7, 8]}, status="diverged")
+    folder = Evidence(tmp_path, "quick")
+    assert list(folder.sample("ring", "lbt", "modes_covered", "final")) == [8, 8, 0]
+    rule = claim("at_most", methods=["lbt"], value=1, statistic="drops")
+    assert verdict(rule, tmp_path) == (
+        "inconclusive", "no interval, since a run counts as infinite"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cost", "expected"),
+    [
+        ([2, 4, 6, 16], "supported"),
+        ([6, 4, 3, 1], "not supported"),
+        ([1, 9, 9, 9], "not supported"),
+    ],
+)
+def test_linear_cost(tmp_path, cost, expected):
+    methods = {"lbt[K=1]": 1, "lbt[K=3]": 3, "lbt": 5, "lbt[K=15]": 15}
+    for (label, _), c in zip(methods.items(), cost, strict=True):
+        for seed in range(2):
+            write_run(tmp_path, label, seed, {"modes_covered": [0, 8]}, seconds=c + 0.01 * seed)
+    rule = claim("linear", metric="", statistic="seconds", methods=methods)
+    assert verdict(rule, tmp_path)[0] == expected
+
+
+def test_a_failure_at_a_small_scale_or_with_other_settings_refutes_nothing(tmp_path):
+    rule = claim("at_least", methods=["lbt"], value=8)
+    write_finals(tmp_path, "lbt", [1, 1, 1], preset="quick", share=0.01)
+    found, reason = verdict(rule, tmp_path)
+    assert found == "inconclusive" and "1 % of the released training" in reason
+    write_finals(tmp_path, "lbt", [1, 1, 1], preset="full", M=5)
+    found, reason = verdict(rule, tmp_path, "full")
+    assert found == "inconclusive" and "M=5" in reason
+    write_finals(tmp_path, "lbt", [1, 1, 1], preset="paper")
+    assert verdict(rule, tmp_path, "paper")[0] == "not supported"
+
+
+def test_the_best_evidence_is_what_was_run_most_not_what_came_out_best(tmp_path):
+    rule = claim("at_least", methods=["lbt"], value=8)
+    write_finals(tmp_path, "lbt", [8, 8, 8], preset="quick", share=0.2)
+    write_finals(tmp_path, "lbt", [1, 1, 1], preset="ring", share=0.5)
+    write_finals(tmp_path, "lbt", [8, 8], preset="paper")
+    write_finals(tmp_path, "lbt", [8, 8, 8], preset="full", estimator="mog")
+    names = ["full", "paper", "quick", "ring"]
+    judged = claims.judge(rule, [Evidence(tmp_path, name) for name in names])
+    assert (judged.preset, judged.verdict) == ("ring", "not supported")
+
+
+def test_figures_tables(tmp_path):
+    folder = tmp_path / "quick" / "figures"
+    folder.mkdir(parents=True)
+    pd.DataFrame({"kind": ["x", "x", "y"], "a": [1.0, 2.0, 5.0]}).to_csv(folder / "f.csv")
+    cases = {
+        "supported": [
+            {"where": {"kind": "x"}, "column": "a", "near": 2, "within": 0.1, "some": True},
+            {"where": {"kind": "x"}, "column": "a", "at_most": 2},
+            {"where": {"kind": "z"}, "count": 0},
+        ],
+        "not supported": [
+            {"where": {"kind": "x"}, "column": "a", "near": 2, "within": 0.1},
+            {"where": {"kind": "y"}, "column": "a", "at_least": 6},
+            {"where": {"kind": "y"}, "count": 0},
+        ],
+        "not run": [{"where": {"kind": "z"}, "column": "a", "at_most": 2}],
+    }
+    for expected, checks in cases.items():
+        for check in checks:
+            rule = {"kind": "figure", "file": "f.csv", "checks": [check]}
+            c = claims.Claim(id="a", text="A", place="B", rule=rule)
+            assert verdict(c, tmp_path)[0] == expected, check
+    (folder / "f.csv").write_text("kind,a\nz,much\n")
+    with pytest.raises(UserError, match="f.csv: damaged"):
+        verdict(claims.Claim(id="a", text="A", place="B", rule=rule), tmp_path)
+    rule["file"] = "g.csv"
+    c = claims.Claim(id="a", text="A", place="B", rule=rule)
+    assert verdict(c, tmp_path) == ("not run", "no figures/g.csv")
+
+
+def test_the_command_prints_and_writes_a_row_per_claim(tmp_path, capsys):
+    write_finals(tmp_path, "lbt", [8, 8, 8], preset="quick", share=0.01)
+    write_finals(tmp_path, "gan", [8, 8, 8], preset="mixtures", share=0.01)
+    assert main(["--claims", "--out", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out
+    assert "ring-modes: LBT covers all 8 modes" in shown and "1 supported" in shown
+    path = tmp_path / "claims.csv"
+    first = path.read_bytes()
+    table = pd.read_csv(path).set_index("claim")
+    assert list(table.index) == [c.id for c in claims.load()]
+    row = table.loc["ring-modes"]
+    assert (row["verdict"], row["preset"], row["share"], row["n"]) == (
+        "supported",
+        "quick",
+        0.01,
+        3,
+    )
+    assert (row["estimate"], row["low"], row["high"]) == (8, 8, 8)
+    assert set(table["verdict"]) == {"supported", "not run"}
+    assert table.loc[table["verdict"] == "not run", "reason"].notna().all()
+    assert "meant for a GPU" in table.loc["pacgan-modes", "reason"]
+    assert main(["--claims", "--out", str(tmp_path)]) == 0
+    assert path.read_bytes() == first
+
+    assert main(["--claims", "--preset", "mixtures", "--out", str(tmp_path)]) == 0
+    table = pd.read_csv(tmp_path / "mixtures" / "claims.csv").set_index("claim")
+    assert table.loc["ring-modes", "verdict"] == "not run"
+    assert len(pd.read_csv(tmp_path / "mixtures" / "claims_details.csv")) > len(table)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ([], "no runs under"),
+        (["--preset", "quick"], "no runs under"),
+        (["--preset", "quik"], "did you mean 'quick'"),
+    ],
+)
+def test_bad_input_gets_one_line(tmp_path, capsys, options, message):
+    assert main(["--claims", *options, "--out", str(tmp_path / "none")]) == 2
+    output = capsys.readouterr()
+    assert output.out == "" and output.err.count("\n") == 1 and message in output.err
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("claims: []", "claims"),
+        ("- a", "expected a list named claims"),
+        ("claims:\n  - id: a\n    text: A\n    place: B\n    rule: {kind: best}", "line 5"),
+        ("claims:\n  - id: a\n    text: A\n    place: B\n    rules: 1", "line 5"),
+    ],
+)
+def test_a_malformed_file_is_refused_with_its_line(tmp_path, text, message):
+    path = tmp_path / "claims.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        claims.load(path)
+
+
+def test_equal_time_stops_every_method_when_the_quickest_is_done(tmp_path):
+    for label, pace, values in (
+        ("gan", 1, [0, 1, 2, 3]),
+        ("lbt", 2, [0, 5, 6, 7]),
+        ("ali", 9, [8, 7, 6, 5]),
+    ):
+        for seed in range(3):
+            curves = {"modes_covered": values}
+            write_run(tmp_path, label, seed, curves, seconds=3.0 * pace)
+            path = tmp_path / "quick" / "runs" / "ring" / label / f"seed{seed}" / "metrics.csv"
+            frame = pd.read_csv(path)
+            frame["seconds"] = [pace * i for i in range(4)]
+            frame.to_csv(path, index=False)
+    write_run(tmp_path, "oracle", 0, {"modes_covered": [8, 8, 8]}, seconds=0.1)
+    found = equal_time.table(Results(tmp_path, "quick")).set_index("method")
+    # GAN takes 3 s; its last measurement, with more samples, is not on its curve. LBT is at 2 s.
+    assert (found["seconds"] == 3).all()
+    assert found.loc["gan", ["mean", "low", "high", "n"]].tolist() == [2, 2, 2, 3]
+    assert found.loc["lbt", ["mean", "low", "high", "n"]].tolist() == [5, 5, 5, 3]
+    assert found.loc["oracle", "mean"] == 8
+    assert found.loc["ali", "steps"] == 0 and found.loc["ali", ["mean", "low"]].isna().all()
+
+
+def test_every_method_of_a_claim_is_in_the_registry():
+    methods = {m for c in claims.load() if not isinstance(c.rule, Figure) for m in c.rule.named()}
+    assert {parse_label(m)[0] for m in methods} <= set(REGISTRY)
