@@ -80,10 +80,10 @@ class Stopper:
 
     def __exit__(self, *_: Any) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        if self.requested:
-            return  # the process is leaving, which a further signal must not cut short
         for number, handler in self._old.items():
-            signal.signal(number, handler)
+            # A process that leaves must not be cut short by a further signal, not even while the
+            # interpreter, which takes handlers down first, winds up.
+            signal.signal(number, signal.SIG_IGN if self.requested else handler)
 
     def _request(self, *_: Any) -> None:
         if not self.requested and not self._patient:
