@@ -39,6 +39,12 @@ class _Loader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
+    def fetch_flow_collection_start(self, token_class):
+        if self.flow_level >= DEEPEST:  # the scanner's time grows with the square of the depth
+            problem = f"nested deeper than {DEEPEST} levels"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=self.get_mark())
+        super().fetch_flow_collection_start(token_class)
+
     def construct_mapping(self, node, deep=False):
         keys = [key.value for key, _ in node.value]
         for i, (key, _) in enumerate(node.value):
