@@ -1,0 +1,63 @@
+"""CIFAR-10, CelebA and Figure 5."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+
+from benchmark.__main__ import main
+from benchmark.datasets import load_dataset
+from benchmark.errors import UserError
+
+
+@pytest.fixture
+def photo_root(tmp_path, monkeypatch):
+    """A DATA_ROOT with a CIFAR-10 subset and a folder of pictures of two sizes."""
+    import numpy as np
+    from PIL import Image
+
+    from benchmark import photos
+
+    root = tmp_path / "data"
+    (root / "cifar10").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    images_ = rng.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
+    np.savez(root / "cifar10" / "some.npz", images=images_, labels=np.arange(20) % 10)
+    (root / "celeba" / "more").mkdir(parents=True)
+    for i, (width, height) in enumerate([(178, 218), (100, 80), (178, 218)]):
+        picture = np.zeros((height, width, 3), np.uint8)
+        picture[height // 2, width // 2] = 255
+        Image.fromarray(picture).save(root / "celeba" / "more" / f"{i}.png")
+    monkeypatch.setenv("DATA_ROOT", str(root))
+    photos.cifar10.cache_clear()
+    photos.celeba.cache_clear()
+    yield root
+    photos.cifar10.cache_clear()
+    photos.celeba.cache_clear()
+
+
+def test_photographs_are_read_cropped_and_drawn(photo_root):
+    cifar, celeba = load_dataset("cifar10"), load_dataset("celeba")
+    z = torch.randn(7, 1, generator=torch.Generator().manual_seed(0))
+    assert cifar.push(z).shape == (7, 3, 32, 32) and celeba.push(z).shape == (7, 3, 64, 64)
+    assert 0 <= celeba.push(z).min() < celeba.push(z).max() <= 1
+    assert len(list((photo_root / "celeba").glob("crops-64-of-3.npy"))) == 1
+    again = load_dataset("celeba")
+    assert torch.equal(celeba.push(z), again.push(z))
+
+
+def test_figure_5_is_drawn_from_what_is_there(photo_root, tmp_path, capsys):
+    shutil.rmtree(photo_root / "celeba")
+    command = ["--reproduce", "fig5", "--preset", "smoke", "--seeds", "0", "--jobs", "1"]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    error = capsys.readouterr().err
+    assert "fig5: left out CelebA" in error and str(photo_root / "celeba") in error
+    assert (tmp_path / "out" / "smoke" / "figures" / "fig5.png").stat().st_size > 10_000
+
+
+def test_a_damaged_picture_is_refused_by_name(photo_root):
+    (photo_root / "celeba" / "broken.jpg").write_bytes(b"not a picture")
+    with pytest.raises(UserError, match=r"broken\.jpg"):
+        load_dataset("celeba")
