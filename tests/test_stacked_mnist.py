@@ -207,7 +207,7 @@ def test_without_mnist_the_table_is_of_the_stand_in_and_says_so(no_mnist, tmp_pa
     assert "using stacked_digits instead" in capsys.readouterr().err
     table = pd.read_csv(tmp_path / "smoke" / "tables" / "table1_digits.csv")
     ours = table[table["source"] == "ours"]
-    assert set(ours["dataset"]) == {"stacked_digits"} and set(ours["method"]) == {"GAN", "Data"}
+    assert set(ours["dataset"]) == {"stacked_digits"} and set(ours["method"]) == {"DCGAN", "Data"}
     text = (tmp_path / "smoke" / "tables" / "table1_digits.md").read_text()
     assert "Stacked digits of scikit-learn" in text and "Ours: Stacked MNIST" not in text
     assert not (tmp_path / "smoke" / "tables" / "table1.md").exists()

@@ -37,7 +37,7 @@ def draw(results: Results, job: Job) -> list[Path]:
                 found = results.samples(dataset, label)
                 if found:
                     words = networks(results.settings(dataset, label), label)
-                    title = f"{style.name(method)} ({words})"
+                    title = f"{style.image_name(method)} ({words})"
                     panels.append(sheets.Panel(title, found["samples"]))
     if not panels:
         return []

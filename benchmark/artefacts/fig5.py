@@ -44,7 +44,7 @@ def draw(results: Results, job: Job) -> list[Path]:
         for method in METHODS:
             found = results.samples(dataset, job.label(method))
             if found:
-                title = f"{NAMES[dataset]}: {style.name(method)}"
+                title = f"{NAMES[dataset]}: {style.image_name(method)}"
                 panels.append(sheets.Panel(title, found["samples"]))
     if not panels:
         return []

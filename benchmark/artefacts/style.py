@@ -54,6 +54,11 @@ RC = {
 PAGE_WIDTH = 7.0  # inches: two columns of a conference paper
 
 
+def image_name(label: str) -> str:
+    """A method's name on images, where the paper calls GAN with convolutional networks DCGAN."""
+    return "DCGAN" + label.removeprefix("gan") if key(label) == "gan" else name(label)
+
+
 def name(label: str) -> str:
     """A method's name in print; a variant keeps its brackets."""
     method = key(label)

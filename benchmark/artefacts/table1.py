@@ -66,7 +66,7 @@ def rows(results: Results, datasets: list[str]) -> pd.DataFrame:
                 "source": "ours",
                 "dataset": results.data(dataset),
                 "networks": networks(results.settings(dataset, method), method),
-                "method": style.name(method),
+                "method": style.image_name(method),
             }
             for metric, (name, _) in METRICS.items():
                 row |= {name: by.loc[metric, "mean"]}
