@@ -1,4 +1,4 @@
-"""VAE: LBT's explicit estimator trained directly on the data, as a reference.
+"""LBT's explicit estimator, the VAE by default, trained directly on the data, as a reference.
 
 Shows what the student alone can represent (teacher and student apart): paper section 5 uses VAEs as
 the estimator of LBT and LBT-GAN. Same network, variance and Adam as there; the step size is that of
@@ -16,8 +16,8 @@ from methods.base import Batch, Logs, Method, Spec, State
 from methods.optim import adam, init_players
 
 
-class VAEConfig(estimators.EstimatorConfig):
-    """Settings of the reference VAE (REFERENCE_FACTS section 1.1)."""
+class DirectConfig(estimators.EstimatorConfig):
+    """Settings of the estimator on data (REFERENCE_FACTS section 1.1)."""
 
     eta_phi: float = Field(3e-4, gt=0)  # LBT's kept estimator updates
     beta1: float = Field(0.5, ge=0, lt=1)
@@ -25,11 +25,11 @@ class VAEConfig(estimators.EstimatorConfig):
     eps_root: float = Field(1e-8, gt=0)
 
 
-def build(spec: Spec, cfg: VAEConfig) -> Method:
+def build(spec: Spec, cfg: DirectConfig) -> Method:
     """Maximises the lower bound on the data, one Adam step per iteration."""
     estimator = estimators.build(spec, cfg)
     if spec.z_dim < estimator.sample_dim:
-        raise ValueError(f"z_dim must be at least {estimator.sample_dim} to sample from the VAE")
+        raise ValueError(f"z_dim must be at least {estimator.sample_dim} to sample from it")
     optimiser = adam(cfg.beta1, cfg.beta2, 0.0, cfg.eps_root)
 
     @spec.jit

@@ -7,22 +7,31 @@ import math
 import pytest
 import torch
 from conftest import batch, build, flat
+from torch.func import grad_and_value
 
 from methods import estimators
 from methods.base import Spec
+from methods.estimators.base import Estimator
+from methods.optim import adam
+from methods.unroll import inner_problem, unroll
 
 SPEC = Spec((2,), 40, 8)
+SMALL_VAE = {"estimator": "vae", "latent": 2, "hidden": "8-8", "variance": 0.3}
 CASES = {
-    "vae": {"latent": 2, "hidden": "8-8", "variance": 0.3},
-    "gaussian": {},
-    "mog": {"components": 5},
+    "vae": SMALL_VAE,
+    "vae, variance learned": SMALL_VAE | {"learn_variance": True},
+    "vae, three draws": SMALL_VAE | {"draws": 3},
+    "gaussian": {"estimator": "gaussian"},
+    "mog": {"estimator": "mog", "components": 5},
+    "flow": {"estimator": "flow", "layers": 3, "units": 6},
 }
-EXACT = ("gaussian", "mog")
+EXACT = ("gaussian", "mog", "flow")
+BOUNDS = tuple(name for name in CASES if name not in EXACT)
 
 
-def make(name: str) -> tuple[estimators.Estimator, torch.Tensor]:
+def make(name: str) -> tuple[Estimator, torch.Tensor]:
     """An estimator in double precision, its parameters away from their start."""
-    estimator = estimators.build(SPEC, estimators.EstimatorConfig(estimator=name, **CASES[name]))
+    estimator = estimators.build(SPEC, estimators.EstimatorConfig(**CASES[name]))
     generator = torch.Generator().manual_seed(0)
     phi = estimator.init(generator).double()
     return estimator, phi + 0.2 * torch.randn(phi.shape, generator=generator).double()
@@ -35,7 +44,7 @@ def square(half: float, n: int) -> tuple[torch.Tensor, float]:
 
 
 def test_every_estimator_is_covered():
-    assert set(CASES) == set(estimators.BUILDERS)
+    assert {case["estimator"] for case in CASES.values()} == set(estimators.BUILDERS)
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -46,16 +55,19 @@ def test_the_density_integrates_to_one(name):
     assert abs(mass - 1) < 1e-6
 
 
-def test_the_bound_lies_below_the_density():
-    """E exp(log weight) = p(x): the mean ELBO is below its log, and the masses add up to one."""
-    estimator, phi = make("vae")
+@pytest.mark.parametrize("name", BOUNDS)
+def test_the_bound_lies_below_the_density(name):
+    """E exp(log weight) = p(x): the mean bound is below its log, and the masses add up to one."""
+    estimator, phi = make(name)
     x, area = square(8.0, 81)
-    eps = torch.randn(400, len(x), 2, generator=torch.Generator().manual_seed(1)).double()
+    generator = torch.Generator().manual_seed(1)
+    eps = torch.randn(400, len(x), 2, generator=generator).double()
     weights = torch.stack([estimator.log_weight(phi, x, e) for e in eps])
-    elbos = torch.stack([estimator.log_prob(phi, x, e) for e in eps])
     log_p = torch.logsumexp(weights, 0) - math.log(len(eps))
     near = x.norm(dim=1) < 2  # far away, 400 draws say little of the density
-    assert (elbos.mean(0) <= log_p + 0.02)[near].all()
+    eps = torch.randn(400, len(x), *estimator.noise, generator=generator).double()
+    bounds = torch.stack([estimator.log_prob(phi, x, e) for e in eps])
+    assert (bounds.mean(0) <= log_p + 0.02)[near].all()
     assert abs(log_p.exp().sum() * area - 1) < 0.02  # 400 draws a point
 
 
@@ -93,8 +105,54 @@ def test_gradients_against_finite_differences(name):
 @pytest.mark.parametrize("name", sorted(CASES))
 @pytest.mark.parametrize("method", ["lbt", "lbt_gan"])
 def test_lbt_runs_with_it(name, method):
-    built, spec = build(method, estimator=name, **CASES[name])
+    built, spec = build(method, **CASES[name])
     old = built.init(0)
     new, logs = built.step(old, batch(built, spec))
     assert logs["loss_theta"].isfinite()
     assert all(not torch.equal(v, flat(old)[k]) for k, v in flat(new).items())
+
+
+def test_more_draws_make_the_bound_tighter():
+    (one, phi), (three, _) = make("vae"), make("vae, three draws")
+    x = torch.randn(200, 2, generator=torch.Generator().manual_seed(3)).double()
+    eps = torch.randn(300, 200, 3, 2, generator=torch.Generator().manual_seed(4)).double()
+    loose = torch.stack([one.log_prob(phi, x, e[:, 0]) for e in eps]).mean()
+    tight = torch.stack([three.log_prob(phi, x, e) for e in eps]).mean()
+    assert loose < tight
+
+
+def test_what_an_estimator_is_not_for_is_said():
+    config = estimators.EstimatorConfig
+    with pytest.raises(ValueError, match="flow is for points of two or more"):
+        estimators.build(Spec((1,), 3, 8), config(estimator="flow"))
+    with pytest.raises(ValueError, match="learn_variance"):
+        estimators.build(SPEC, config(likelihood="bernoulli", learn_variance=True))
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_the_unrolled_hypergradient_against_finite_differences(name):
+    """d/dx of the outer loss after two optimiser steps on x, in every coordinate of one point."""
+    estimator, phi = make(name)
+    generator = torch.Generator().manual_seed(5)
+    xs = torch.randn(2, 4, 2, generator=generator).double()
+    eps = torch.randn(3, 4, *estimator.noise, generator=generator).double()
+    data, eta = torch.randn(4, 2, generator=generator).double(), torch.tensor(0.01).double()
+
+    def loss(phi, x, eps):
+        return -estimator.log_prob(phi, x, eps).mean()
+
+    optimiser = adam(eps=0.0, eps_root=1e-8)
+    inner = inner_problem(loss, optimiser, lambda fn: fn)
+
+    def outer(xs):
+        phi_K, pull = unroll(inner, phi, optimiser.init(phi), xs.unbind(), eps[:2].unbind(), eta)
+        lam, value = grad_and_value(loss)(phi_K, data, eps[2])
+        return value, pull(lam)
+
+    found = torch.stack(outer(xs)[1])
+    for step in range(2):
+        for coordinate in range(2):
+            h = torch.zeros_like(xs)
+            h[step, 1, coordinate] = 1e-5
+            slope = (outer(xs + h)[0] - outer(xs - h)[0]) / 2e-5
+            torch.testing.assert_close(found[step, 1, coordinate], slope, rtol=1e-4, atol=1e-6)

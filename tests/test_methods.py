@@ -42,7 +42,7 @@ def test_tanh():
 def test_vae_bound_by_hand():
     """A decoder with zero weights ignores z, so the bound is log N(x; b, s2 I) - KL(q || p)."""
     spec = Spec((2,), 8, 4)
-    estimator = estimators.vae(spec, estimators.EstimatorConfig(latent=3, variance=0.25))
+    estimator = estimators.build(spec, estimators.EstimatorConfig(latent=3, variance=0.25))
     phi = estimator.init(torch.Generator().manual_seed(0))
     encode = nets.encoder(spec, 6)
     decoder = torch.zeros(estimator.size - encode.size)

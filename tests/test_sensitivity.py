@@ -17,7 +17,7 @@ from methods.base import Spec
 def blind_vae():
     """A VAE whose decoder ignores the latent: its density is N(b, variance I), exactly."""
     spec = Spec((2,), 8, 4)
-    estimator = estimators.vae(spec, estimators.EstimatorConfig(latent=2, variance=0.25))
+    estimator = estimators.build(spec, estimators.EstimatorConfig(latent=2, variance=0.25))
     encode = nets.encoder(spec, 4)
     decoder = torch.zeros(estimator.size - encode.size)
     decoder[-2:] = torch.tensor([0.5, -1.0])

@@ -1,0 +1,56 @@
+"""``mog``: a mixture of isotropic Gaussians with learnable means, widths and weights, exact.
+
+Not of the paper, which hopes for more powerful estimators (section 6). In two dimensions it learns
+a hundred times as fast as the VAE.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from methods.base import MethodConfig, Spec
+from methods.estimators.base import Estimator
+
+
+class MixtureConfig(MethodConfig):
+    """Settings of ``mog``."""
+
+    components: int = Field(256, ge=1)
+    start_std: float = Field(0.3, gt=0)  # of every component at first, data units
+
+
+def build(spec: Spec, cfg: MixtureConfig) -> Estimator:
+    """phi = means (C * D), log standard deviations (C), unnormalised log weights (C).
+
+    The means start as draws from N(0, I).
+    """
+    features, count = math.prod(spec.x_shape), cfg.components
+    sizes = [count * features, count, count]
+
+    def init(generator: torch.Generator) -> Tensor:
+        means = torch.randn(count * features, generator=generator)
+        widths = torch.full((count,), math.log(cfg.start_std))
+        return torch.cat([means, widths, torch.zeros(count)])
+
+    def log_prob(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
+        means, log_std, weights = phi.split(sizes)
+        means, x = means.view(count, features), x.flatten(1)
+        # Squared distances as sums of products: (B, C) without a (B, C, D) in between.
+        squares = x.square().sum(1, keepdim=True) - 2 * x @ means.T + means.square().sum(1)
+        log_norm = features * (log_std + math.log(2 * math.pi) / 2)
+        log_joint = torch.log_softmax(weights, 0) - log_norm - squares * torch.exp(-2 * log_std) / 2
+        return torch.logsumexp(log_joint, 1)
+
+    def sample(phi: Tensor, z: Tensor) -> Tensor:
+        means, log_std, weights = phi.split(sizes)
+        edges = torch.softmax(weights, 0).cumsum(0)
+        index = torch.searchsorted(edges, torch.special.ndtr(z[..., 0]).contiguous())
+        index = index.clamp(max=count - 1)
+        noise = z[..., 1 : 1 + features] * log_std.exp()[index][..., None]
+        return (means.view(count, features)[index] + noise).view(-1, *spec.x_shape)
+
+    return Estimator(init, log_prob, sample, (0,), 1 + features, sum(sizes))
