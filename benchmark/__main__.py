@@ -285,7 +285,7 @@ def requested(arguments: argparse.Namespace, job, names: list[str]) -> list:
     runs = {}
     for artefact in (importlib.import_module(ARTEFACTS[name]) for name in names):
         for dataset, method in artefact.needs(job):
-            asked = {method, parse_label(method)[0]} & set(methods or [method])
+            asked = {method, parse_label(method).key} & set(methods or [method])
             if asked and dataset in (datasets or [dataset]):
                 seeds = 1 if getattr(artefact, "ONE_SEED", False) else None
                 for run in job.runs(dataset, method)[:seeds]:

@@ -23,6 +23,7 @@ from methods import REGISTRY
 
 PRESETS = Path(__file__).parent / "presets"
 DEFAULTS = Path(__file__).parent / "defaults.yaml"
+VARIANTS = Path(__file__).parent / "variants.yaml"
 # Those of benchmark.datasets, known without importing torch.
 DATASET_NAMES = (
     "ring", "grid", "toy1d", "stacked_mnist", "stacked_digits", "cifar10", "celeba"
@@ -54,6 +55,8 @@ class DatasetSettings(Strict):
     iterations: int = Field(ge=1, le=10**9)  # generator updates
     batch: int = Field(ge=1, le=10**6)  # data points, and generated samples, per batch
     z_dim: int = Field(256, ge=3, le=10**6)  # authors' code; the data's own push-forward needs 3
+    # Of 2D points, for every method alike: on the grid, modes 0.2 apart are close for a tanh network.
+    coordinate_scale: float = Field(1.0, gt=0, le=1e6)
     evaluations: int = Field(
         ge=1, le=10**5
     )  # evenly spaced over the iterations, besides the one at 0
@@ -210,3 +213,9 @@ def config_class(module: ModuleType) -> type[BaseModel]:
 def default_settings() -> dict[str, dict[str, Any]]:
     """``defaults.yaml``: data -> method or ``common`` -> settings."""
     return strict_yaml.load(read(DEFAULTS), DEFAULTS.name)
+
+
+@cache
+def named_variants() -> dict[str, dict[str, dict[str, Any]]]:
+    """``variants.yaml``: method -> name -> ``why``, ``settings`` and, by data, ``on``."""
+    return strict_yaml.load(read(VARIANTS), VARIANTS.name)

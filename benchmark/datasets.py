@@ -125,6 +125,21 @@ def mixture(modes: Mixture, device: str = "cpu") -> Dataset:
     return Dataset((2,), push, 3, evaluate, keep, chunk=50_000)
 
 
+def scaled(dataset: Dataset, factor: float) -> Dataset:
+    """2D data whose coordinates a method sees times ``factor``; measured without it. Raises
+    ValueError for other data.
+    """
+    if factor == 1:
+        return dataset
+    if dataset.x_shape != (2,):
+        raise ValueError(f"coordinate_scale is for 2D data, not points of {dataset.x_shape}")
+    return dataset._replace(
+        push=lambda z: factor * dataset.push(z),
+        evaluate=lambda x: dataset.evaluate(x / factor),
+        keep=lambda x: dataset.keep(x / factor),
+    )
+
+
 def toy(modes: Mixture, device: str = "cpu") -> Dataset:
     """The 1D example with the means of the pair of Gaussians that the samples came from."""
 

@@ -1,9 +1,11 @@
 """A command's request, resolved: which runs, under which names, with which settings.
 
-A method's variant is named by the settings that make it one, ``lbt[K=3]``, wherever a method is
-named; ``--set`` changes every run of a method or dataset, and its name with it.
+A method's variant is named by the settings that make it one, ``lbt[K=3]``, or by the name that
+``variants.yaml`` gives them, ``lbt[mog]``, or both, ``lbt[mog,K=3]``, wherever a method is named;
+``--set`` changes every run of a method or dataset, and its name with it.
 
-A value is looked up in this order: the brackets of a variant's name, ``--set``, the preset's entry
+A value is looked up in this order: the settings in brackets, ``--set``, the named variant's entry
+for the data, its entry for all data, the preset's entry
 for the method on the dataset, its entry for all methods there (``common``), its entry for the
 method, ``defaults.yaml`` for the data, and the method's own default (the recommended column of the
 reference facts).
@@ -16,7 +18,7 @@ import re
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import PydanticSerializationError
 
@@ -31,6 +33,7 @@ from benchmark.config import (
     is_file,
     load_module,
     load_preset,
+    named_variants,
     preset_line,
     validated,
 )
@@ -113,12 +116,12 @@ class Job:
 
     def label(self, method: str) -> str:
         """The method's name in results: its key, with what was changed of it in brackets."""
-        key, own = parse_label(method)
-        return key + bracket(self.overrides.get(key, {}) | own)
+        key, variant, own = parse_label(method)
+        return key + bracket(self.overrides.get(key, {}) | own, variant=variant)
 
     def _settings(self, dataset: str, method: str) -> dict[str, Any]:
         """The method's complete settings on a dataset, as plain values."""
-        key, own = parse_label(method)
+        key, variant, own = parse_label(method)
         model = config_class(load_module(self.modules[key]))
         budget = self.budget(dataset)
         entry = {other: name for name, other in STAND_INS.items()}.get(budget.data, budget.data)
@@ -129,6 +132,7 @@ class Job:
             | self.preset.methods.get(key, {})
             | {k: v for k, v in budget.common.items() if k in model.model_fields}
             | budget.methods.get(key, {})
+            | variant_settings(key, variant, entry)
             | self.overrides.get(key, {})
             | own
         )
@@ -184,9 +188,10 @@ class Job:
 
     def check(self, method: str) -> None:
         """Raises UserError unless the name, or a variant's, is that of a method."""
-        key, _ = parse_label(method)
+        key, variant, _ = parse_label(method)
         if key not in self.modules:
             raise unknown("method", key, self.modules)
+        variant_settings(key, variant)
 
     def runs(self, dataset: str, method: str) -> list[Run]:
         """One run per seed, of a method or a variant. Raises UserError on unknown names and
@@ -195,7 +200,7 @@ class Job:
         self.check(method)
         budget = self.budget(dataset)
         settings = self._settings(dataset, method)
-        key, _ = parse_label(method)
+        key = parse_label(method).key
         return [
             Run(
                 folder=self.folder,
@@ -222,21 +227,46 @@ def parse_override(text: str) -> tuple[str, str, Any]:
     return owner, key, strict_yaml.load(value, where)
 
 
-def parse_label(text: str) -> tuple[str, dict[str, Any]]:
-    """``lbt[K=3,M=5]`` -> (lbt, {K: 3, M: 5}); values read as YAML."""
+class Label(NamedTuple):
+    """A method as a user names it: key, the name of a shipped variant or "", and settings."""
+
+    key: str
+    variant: str
+    settings: dict[str, Any]
+
+
+def parse_label(text: str) -> Label:
+    """``lbt[mog,K=3,M=5]`` -> (lbt, mog, {K: 3, M: 5}); values read as YAML."""
     key, opened, inner = text.partition("[")
     if not opened:
-        return text, {}
+        return Label(text, "", {})
     if not inner.endswith("]"):
-        raise UserError(f"method {shortened(text)!r}: expected name[setting=value,...]")
-    return key, {
-        k: v for _, k, v in (parse_override(f"{key}.{part}") for part in inner[:-1].split(","))
-    }
+        raise UserError(
+            f"method {shortened(text)!r}: expected name[variant] or name[setting=value,...]"
+        )
+    first, *rest = inner[:-1].split(",")
+    variant, rest = (first, rest) if "=" not in first else ("", [first, *rest])
+    settings = {k: v for _, k, v in (parse_override(f"{key}.{part}") for part in rest)}
+    return Label(key, variant, settings)
 
 
-def bracket(changed: dict[str, Any], prefix: str = "") -> str:
-    """``[K=3,M=5]``, safe as part of a folder's name; nothing for no changes."""
-    inner = ",".join(f"{prefix}{k}={v}" for k, v in sorted(changed.items()))
+def variant_settings(key: str, variant: str, data: str | None = None) -> dict[str, Any]:
+    """What ``variants.yaml`` says of a method's variant (on that data). Raises UserError where it
+    has no such variant.
+    """
+    if not variant:
+        return {}
+    known = named_variants().get(key, {})
+    if variant not in known:
+        raise unknown(f"variant of {key}", variant, known)
+    entry = known[variant]
+    return entry.get("settings", {}) | entry.get("on", {}).get(data, {})
+
+
+def bracket(changed: dict[str, Any], prefix: str = "", variant: str = "") -> str:
+    """``[mog,K=3,M=5]``, safe as part of a folder's name; nothing for no changes."""
+    parts = [f"{prefix}{k}={v}" for k, v in sorted(changed.items())]
+    inner = ",".join([variant, *parts] if variant else parts)
     safe = re.sub(r"[^A-Za-z0-9_.,=+-]", "_", inner)
     if safe != inner:  # other settings could become the same text
         safe += f"~{hashlib.sha256(inner.encode()).hexdigest()[:8]}"

@@ -19,7 +19,7 @@ from torch import Tensor
 from benchmark import checkpoints, provenance
 from benchmark.compile import Jit
 from benchmark.config import Run, config_class, load_module
-from benchmark.datasets import Dataset, load_dataset
+from benchmark.datasets import Dataset, load_dataset, scaled
 from benchmark.engine import Engine
 from benchmark.errors import StorageError
 from benchmark.noise import Feed, draw
@@ -31,8 +31,10 @@ CHECK_EVERY = 100  # steps between looks at the losses, each of which waits for 
 
 def prepare(run: Run, jit: Callable, device: str = "cpu") -> tuple[Method, Spec, Dataset]:
     """The method built for its dataset."""
-    dataset = load_dataset(run.data, device)
-    spec = Spec(dataset.x_shape, run.budget.z_dim, run.budget.batch, dataset.push, jit)
+    budget = run.budget
+    dataset = scaled(load_dataset(run.data, device), budget.coordinate_scale)
+    scale = budget.coordinate_scale
+    spec = Spec(dataset.x_shape, budget.z_dim, budget.batch, dataset.push, jit, scale)
     module = load_module(run.module)
     return module.build(spec, config_class(module)(**run.settings)), spec, dataset
 

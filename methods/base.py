@@ -62,6 +62,8 @@ class Spec(NamedTuple):
     push: the data distribution as a map from standard normals (N, Z) to points (N, *x_shape);
         only the oracle reference may call it.
     jit: wraps a pure function of tensors that is worth compiling; the identity by default.
+    scale: a factor on the coordinates of 2D data and of the 2D generators' outputs, the same for
+        every method: what networks and densities see. Measurements divide by it again.
     """
 
     x_shape: tuple[int, ...]
@@ -69,6 +71,7 @@ class Spec(NamedTuple):
     batch: int
     push: Callable[[Tensor], Tensor] | None = None
     jit: Callable[[Callable], Callable] = lambda fn: fn
+    scale: float = 1.0
 
 
 class Method(NamedTuple):

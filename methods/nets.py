@@ -79,11 +79,14 @@ def mlp(sizes: Sequence[int], activation: Callable[[Tensor], Tensor] = tanh) -> 
 
 
 def generator(spec: Spec, family: str = "auto") -> Net:
-    """G(z; theta): (B, Z) -> (B, *x_shape), pixels in [0, 1]."""
+    """G(z; theta): (B, Z) -> (B, *x_shape), pixels in [0, 1], 2D points times spec.scale."""
     if family == "toy":
         return pair(spec)
     if len(spec.x_shape) == 1:
-        return mlp((spec.z_dim, *HIDDEN, *spec.x_shape))
+        flat = mlp((spec.z_dim, *HIDDEN, *spec.x_shape))
+        if spec.scale == 1:
+            return flat
+        return flat._replace(apply=lambda theta, z: spec.scale * flat.apply(theta, z))
     chosen = _family(spec, family)
     net = convnets.stack(chosen.generator(spec.z_dim), chosen.init)
 

@@ -31,7 +31,7 @@ def write_run(
     """
     folder = out / preset / "runs" / dataset / label / f"seed{seed}"
     folder.mkdir(parents=True)
-    key, asked = parse_label(label)
+    key, _, asked = parse_label(label)
     usual = released().runs(dataset, key)[0].settings
     iterations = round(released().budget(dataset).iterations * share)
     budget = {"iterations": iterations, "batch": released().budget(dataset).batch}
@@ -77,7 +77,7 @@ def test_the_shipped_claims_name_what_exists():
         assert c.rule.metric in METRICS or c.rule.statistic == "seconds"
         for method in c.rule.named():
             released().check(method)
-            key, asked = parse_label(method)
+            key, _, asked = parse_label(method)
             assert asked.keys() <= released().runs(c.rule.dataset, key)[0].settings.keys()
 
 
@@ -351,4 +351,4 @@ def test_equal_time_stops_every_method_when_the_quickest_is_done(tmp_path):
 
 def test_every_method_of_a_claim_is_in_the_registry():
     methods = {m for c in claims.load() if not isinstance(c.rule, Figure) for m in c.rule.named()}
-    assert {parse_label(m)[0] for m in methods} <= set(REGISTRY)
+    assert {parse_label(m).key for m in methods} <= set(REGISTRY)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from benchmark.config import DATASET_NAMES, named_variants
 from benchmark.errors import UserError
 from benchmark.job import Job, parse_label
 
 
 def test_a_variant_is_named_by_its_settings():
-    assert parse_label("lbt[K=3,eta_phi=1e-3]") == ("lbt", {"K": 3, "eta_phi": 1e-3})
+    assert parse_label("lbt[K=3,eta_phi=1e-3]") == ("lbt", "", {"K": 3, "eta_phi": 1e-3})
     job = Job("smoke", seeds=(0,))
     (run,) = job.runs("ring", "lbt[M=2,K=3]")
     assert run.label == "lbt[K=3,M=2]" and run.settings["K"] == 3 and run.settings["M"] == 2
@@ -17,7 +18,26 @@ def test_a_variant_is_named_by_its_settings():
     assert job.variant("ring", "lbt", M=5) == "lbt"  # what the preset has anyway
 
 
-@pytest.mark.parametrize("label", ["lbt[K=3", "lbt[K]", "lbt[KK=3]", "lbtt[K=3]", "lbt[K=0]"])
+@pytest.mark.parametrize("label", ["lbt[K=3", "lbt[K]", "lbt[KK=3]", "lbtt[K=3]", "lbt[K=0]", "lbt[mogg]", "gan[mog]", "lbt[K=3,mog]"])
 def test_a_wrong_variant_is_refused(label):
     with pytest.raises(UserError):
         Job("smoke", seeds=(0,)).runs("ring", label)
+
+
+def test_a_named_variant_has_its_settings_and_can_be_changed():
+    job = Job("smoke", seeds=(0,))
+    (run,) = job.runs("ring", "lbt[mog,K=3]")
+    assert run.label == "lbt[mog,K=3]"
+    assert run.settings["estimator"] == "mog" and run.settings["K"] == 3
+    (changed,) = Job("smoke", ("lbt.M=7",), seeds=(0,)).runs("ring", "lbt[mog]")
+    assert changed.label == "lbt[mog,M=7]" and changed.settings["M"] == 7
+
+
+def test_every_shipped_variant_says_why_and_can_be_built():
+    job = Job("paper", seeds=(0,))
+    for method, variants in named_variants().items():
+        for name, entry in variants.items():
+            assert entry["why"] and set(entry) <= {"why", "settings", "on"}
+            assert set(entry.get("on", {})) <= set(DATASET_NAMES)
+            for dataset in entry.get("on", ["ring", "grid"]):
+                job.runs(dataset, f"{method}[{name}]")

@@ -31,11 +31,12 @@ class Evidence:
         """The label under which a method has runs here: ``gan[d_ratio=1]`` is ``gan`` where that
         is the usual setting. None where there are no such runs.
         """
-        key, asked = parse_label(method)
+        key, variant, asked = parse_label(method)
         labels = self.results.methods(dataset)
         usual = self.results.settings(dataset, key)
         changed = {k: v for k, v in asked.items() if usual.get(k) != v}
-        for label in (key + bracket(asked), key + bracket(changed)):
+        for named in (asked, changed):
+            label = key + bracket(named, variant=variant)
             record = self.results.record(dataset, label)
             settings = record.get("settings", {})
             matches = all(settings.get(k) == v for k, v in asked.items())
@@ -82,9 +83,9 @@ class Evidence:
 
         A setting that is newer than the runs had its default when they were made.
         """
-        _, asked = parse_label(label)
+        key, _, asked = parse_label(label)
         name = dataset if released().has(dataset) else self.results.data(dataset)
-        usual = released().runs(name, parse_label(label)[0])[0].settings
+        usual = released().runs(name, key)[0].settings
         ours = self.results.settings(dataset, label)
         return {k: v for k, v in ours.items() if k not in asked and usual.get(k, v) != v}
 

@@ -75,7 +75,7 @@ class _Runs(Strict):
 
     def asked(self) -> set[str]:
         """Settings that the claim itself names, in the brackets of its methods."""
-        return {key for method in self.named() for key in parse_label(method)[1]}
+        return {key for method in self.named() for key in parse_label(method).settings}
 
     def sample(self, evidence: Evidence, method: str) -> tuple[str, pd.Series] | None:
         """The label and the number of every run; None where there are none."""
@@ -182,7 +182,7 @@ def contrast(
     if absent:
         return Finding(name, "missing", f"no runs of {' and '.join(absent)} on {rule.dataset}")
     (label, a), (other_label, b) = found[method], found[other]
-    paired = parse_label(method)[0] == parse_label(other)[0]
+    paired = parse_label(method).key == parse_label(other).key
     if paired:
         both = a.index.intersection(b.index)
         if not len(both):

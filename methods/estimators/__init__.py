@@ -7,6 +7,7 @@ settings class and ``build(spec, cfg) -> Estimator``, and enter both below.
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -35,7 +36,8 @@ def build(spec: Spec, cfg: EstimatorConfig) -> Estimator:
 
 
 def probe(spec: Spec, estimator: Estimator) -> Probe:
-    """The objective of Eq. 1, E_p[log p_E(x; phi)], nats per point, at the state's phi.
+    """The objective of Eq. 1, E_p[log p_E(x; phi)], nats per point, at the state's phi, as a
+    density of the data themselves (not of their scaled coordinates).
 
     data_elbo: its lower bound. data_iwae: the importance-weighted bound from the same draws of the
     latent (Burda et al. 2015), never below the former. Both are the exact value for an exact
@@ -46,8 +48,10 @@ def probe(spec: Spec, estimator: Estimator) -> Probe:
     if weigh is None:
         weigh, draws = estimator.log_prob, 1
 
+    log_det = math.prod(spec.x_shape) * math.log(spec.scale)
+
     def measure(state: State, x: Tensor, eps: Tensor) -> Logs:
-        log_w = torch.stack([weigh(state["phi"], x, e) for e in eps.unbind(1)])
+        log_w = torch.stack([weigh(state["phi"], x, e) for e in eps.unbind(1)]) + log_det
         return {"data_elbo": log_w.mean(), "data_iwae": log_mean_exp(log_w, 0).mean()}
 
     return Probe(points, (draws, *estimator.noise[-1:]), measure)
