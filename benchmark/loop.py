@@ -24,6 +24,7 @@ from benchmark.engine import Engine
 from benchmark.errors import StorageError
 from benchmark.noise import Feed, draw
 from benchmark.store import RunFolder, replaced
+from methods.averaging import averaged
 from methods.base import Logs, Method, Spec, State
 
 CHECK_EVERY = 100  # steps between looks at the losses, each of which waits for the device
@@ -36,7 +37,9 @@ def prepare(run: Run, jit: Callable, device: str = "cpu") -> tuple[Method, Spec,
     scale = budget.coordinate_scale
     spec = Spec(dataset.x_shape, budget.z_dim, budget.batch, dataset.push, jit, scale)
     module = load_module(run.module)
-    return module.build(spec, config_class(module)(**run.settings)), spec, dataset
+    method = module.build(spec, config_class(module)(**run.settings))
+    decay = run.settings.get("average", 0.0)
+    return averaged(method, decay) if decay else method, spec, dataset
 
 
 def execute(

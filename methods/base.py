@@ -29,11 +29,14 @@ class MethodConfig(BaseModel):
 
 
 class NetworkConfig(MethodConfig):
-    """Which networks a method uses; on 2D data there is one choice (``methods.nets``)."""
+    """Which networks a method uses; on 2D data there is one choice (``methods.nets``). And whether
+    it is sampled at an average of the generator's weights, which the loop sees to.
+    """
 
     # On images lbt (auto is that) or metz; toy is the two learnable means of the 1D example.
     nets: Literal["auto", "lbt", "metz", "toy"] = "auto"
     d_ratio: float = Field(1.0, gt=0)  # of the discriminator's widths; 1, 0.5, 0.25 on images
+    average: float = Field(0.0, ge=0, lt=1)  # decay; 0 is off: paper (``methods.averaging``)
 
 
 class WarmUp(NamedTuple):

@@ -1,0 +1,68 @@
+"""What a preset can give to every method alike: weight averaging, scaled coordinates."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from conftest import batch, build
+
+from benchmark.datasets import load_dataset, scaled
+from benchmark.job import Job
+from benchmark.loop import prepare
+from methods import estimators, nets
+from methods.averaging import averaged
+from methods.base import Spec
+
+
+@pytest.mark.parametrize("name", ["gan", "lbt_gan"])
+def test_the_average_by_hand(name):
+    """Training is untouched; d is (1 + t) / (10 + t) until that exceeds the decay."""
+    method, spec = build(name)
+    both = averaged(method, 0.2)
+    state, steady = method.init(0), both.init(0)
+    average = state["theta"]
+    for t in (1, 2, 3):
+        inputs = batch(method, spec, t)
+        state, _ = method.step(state, inputs)
+        steady, _ = both.step(steady, inputs)
+        d = min(0.2, (1 + t) / (10 + t))
+        average = d * average + (1 - d) * state["theta"]
+        assert torch.equal(steady["theta"], state["theta"])
+    torch.testing.assert_close(steady["theta_average"], average)
+    z = torch.randn(5, spec.z_dim)
+    expected = method.sample(state | {"theta": average}, z)
+    torch.testing.assert_close(both.sample(steady, z), expected)
+
+
+def test_the_setting_reaches_the_loop():
+    (run,) = Job("smoke", seeds=(0,)).runs("ring", "gan[average=0.9]")
+    method, _, _ = prepare(run, lambda fn: fn)
+    assert "theta_average" in method.init(0)
+
+
+def test_scaled_data_are_measured_as_they_are():
+    plain = load_dataset("grid")
+    far = scaled(plain, 5.0)
+    z = torch.randn(2000, 3, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(far.push(z), 5 * plain.push(z))
+    assert far.evaluate(far.push(z)) == pytest.approx(plain.evaluate(plain.push(z)), rel=1e-3)
+    assert (far.keep(far.push(z))["counts"] == plain.keep(plain.push(z))["counts"]).mean() > 0.999
+    with pytest.raises(ValueError, match="coordinate_scale"):
+        scaled(load_dataset("toy1d"), 5.0)
+
+
+def test_scaled_coordinates_reach_generator_and_density():
+    spec = Spec((2,), 40, 8, scale=5.0)
+    net, plain = nets.generator(spec), nets.generator(spec._replace(scale=1.0))
+    theta, z = net.init(torch.Generator().manual_seed(0)), torch.randn(6, 40)
+    torch.testing.assert_close(net.apply(theta, z), 5 * plain.apply(theta, z))
+    # N(0, I) in scaled coordinates is N(0, I / 25) in the data's.
+    estimator = estimators.build(spec, estimators.EstimatorConfig(estimator="gaussian"))
+    x = torch.randn(7, 2)
+    found = estimators.probe(spec, estimator).measure(
+        {"phi": torch.zeros(2)}, 5 * x, torch.empty(7, 1, 0)
+    )
+    exact = -(25 * x.square()).sum(1).mean() / 2 - math.log(2 * math.pi / 25)
+    torch.testing.assert_close(found["data_iwae"], exact)
