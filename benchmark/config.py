@@ -62,6 +62,9 @@ class DatasetSettings(Strict):
     )  # evenly spaced over the iterations, besides the one at 0
     eval_samples: int = Field(ge=1, le=10**9)  # during training
     final_samples: int = Field(500_000, ge=1, le=10**9)  # at the end; paper section 5.1
+    # Methods or variants to train here where the command leaves that open, with the generator
+    # updates of each: a comparison at equal time.
+    updates: dict[str, Annotated[int, Field(ge=1, le=10**9)]] = {}
     common: dict[str, Any] = {}  # settings of every method that has them
     methods: dict[str, dict[str, Any]] = {}
 
@@ -97,7 +100,7 @@ class Run(Strict):
             "method": self.method,
             "seed": self.seed,
             "budget": self.budget.model_dump(
-                exclude={"data", "seeds", "scale", "common", "methods"}
+                exclude={"data", "seeds", "scale", "updates", "common", "methods"}
             ),
             "settings": self.settings,
         }

@@ -201,6 +201,8 @@ class Job:
         budget = self.budget(dataset)
         settings = self._settings(dataset, method)
         key = parse_label(method).key
+        if method in budget.updates:
+            budget = budget.model_copy(update={"iterations": budget.updates[method]})
         return [
             Run(
                 folder=self.folder,

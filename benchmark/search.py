@@ -1,0 +1,142 @@
+"""Search for settings: ``python -m benchmark.search``, the same number of trials and the same
+seconds of training for every method, recorded as data.
+
+Reads ``searches.yaml``: subjects, each a method or variant with choices for its settings. Trial 0
+is the subject as it is, the others draw every setting at random. A trial trains one seed for a
+fixed time (compilation and evaluation excluded) and is measured then. Written to
+``<out>/<dataset>.csv`` after every trial; the same command continues where the file ends. Ranked by
+modes covered, then by intra-mode KL.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from benchmark import mkl, strict_yaml
+from benchmark.config import Run, read
+from benchmark.errors import UserError, unknown
+from benchmark.job import Job, parse_label
+from benchmark.provenance import ROOT
+
+SPACES = Path(__file__).parent / "searches.yaml"
+PRESET = "students"  # whose data budgets are searched
+SEED = 100  # of the trials' data and start: none that a preset reports
+MEASURED = ("modes_covered", "high_quality_pct", "intra_mode_kl")
+COLUMNS = ["subject", "trial", "settings", "updates", "seconds", *MEASURED, "status", "commit"]
+
+
+def trials(subject: str, space: dict[str, list], count: int) -> list[dict[str, Any]]:
+    """Settings of every trial: none, then ``count - 1`` draws, the same at every call."""
+    draw = random.Random(f"{SEED}/{subject}")
+    return [{}] + [{k: draw.choice(v) for k, v in space.items()} for _ in range(count - 1)]
+
+
+def resolve(dataset: str, subject: str, settings: dict[str, Any]) -> Run:
+    """The run of a trial."""
+    key = parse_label(subject).key
+    job = Job(PRESET, tuple(f"{key}.{k}={v}" for k, v in settings.items()), seeds=(SEED,))
+    return job.runs(dataset, subject)[0]
+
+
+def attempt(run: Run, seconds: float) -> dict[str, Any]:
+    """Train for that many seconds; updates, time and metrics, NaN where it diverged."""
+    import torch
+
+    from benchmark.compile import Jit
+    from benchmark.engine import Engine
+    from benchmark.loop import CHECK_EVERY, prepare
+    from benchmark.noise import Feed, draw
+
+    torch.set_num_threads(1)
+    with torch.no_grad():
+        method, spec, dataset = prepare(run, Jit())
+        engine = Engine(method, [method.init(run.seed)], "cpu")
+        feed = Feed(method, spec, run.data, dataset, run.seed, "cpu")
+        engine.advance([feed(0)])  # compiles
+        step, start, spent, status = 1, time.perf_counter(), 0.0, "complete"
+        while spent < seconds:
+            logs = engine.advance([feed(step)])
+            step += 1
+            spent = time.perf_counter() - start
+            if step % CHECK_EVERY == 0 and not all(bool(v.isfinite().all()) for v in logs.values()):
+                status = "diverged"
+                break
+        z = draw(run.seed, run.data, "evaluation", 0, (run.budget.eval_samples, spec.z_dim))
+        found = dataset.evaluate(method.sample(engine.state(0), z))
+    values = {name: found[name] if status == "complete" else math.nan for name in MEASURED}
+    return {"updates": step, "seconds": round(spent, 1), "status": status} | values
+
+
+def ranked(table: pd.DataFrame) -> pd.DataFrame:
+    """Trials, the best of each subject first."""
+    order = ["subject", "modes_covered", "intra_mode_kl"]
+    return table.sort_values(order, ascending=[True, False, True], na_position="last")
+
+
+def load(dataset: str) -> dict[str, dict[str, list]]:
+    """Subjects and their choices on a dataset. Raises UserError."""
+    known = strict_yaml.load(read(SPACES), SPACES.name)
+    if dataset not in known:
+        raise unknown("dataset", dataset, known)
+    return known[dataset]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the missing trials. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmark.search", description="Search.")
+    parser.add_argument("--dataset", default="students_ring")
+    parser.add_argument("--subjects", default="", metavar="A;B", help="default: all")
+    parser.add_argument("--trials", type=int, default=8, help="a subject (default: 8)")
+    parser.add_argument("--seconds", type=float, default=30.0, help="a trial (default: 30)")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "search")
+    chosen = parser.parse_args(arguments)
+    try:
+        search(chosen)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def search(chosen: argparse.Namespace) -> None:
+    """Every missing trial, best settings at the end."""
+    from benchmark import provenance
+    from benchmark.tables import write_csv
+
+    spaces = load(chosen.dataset)
+    subjects = [s for s in chosen.subjects.split(";") if s] or list(spaces)
+    for subject in subjects:
+        if subject not in spaces:
+            raise unknown(f"subject on {chosen.dataset}", subject, spaces)
+    path = chosen.out / f"{chosen.dataset}.csv"
+    table = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=COLUMNS)
+    done = set(zip(table["subject"], table["trial"], strict=True))
+    for subject in subjects:
+        for trial, settings in enumerate(trials(subject, spaces[subject], chosen.trials)):
+            if (subject, trial) in done:
+                continue
+            found = attempt(resolve(chosen.dataset, subject, settings), chosen.seconds)
+            row = found | {
+                "subject": subject,
+                "trial": trial,
+                "settings": json.dumps(settings),
+                "commit": provenance.commit(),
+            }
+            table = pd.concat([table, pd.DataFrame([row])[COLUMNS]], ignore_index=True)
+            write_csv(path, table)
+            print(*(f"{row[c]}" for c in COLUMNS[:-1]), flush=True)
+    print(ranked(table).groupby("subject").head(1).to_string(index=False))
+
+
+if __name__ == "__main__":
+    mkl.use_full_width()  # before torch
+    sys.exit(main())
