@@ -2,8 +2,9 @@
 seconds of training for every method, recorded as data.
 
 Reads ``searches.yaml``: subjects, each a method or variant with choices for its settings. Trial 0
-is the subject as it is, the others draw every setting at random. A trial trains one seed for a
-fixed time (compilation and evaluation excluded) and is measured then. Written to
+is the subject as it is, the others draw every setting at random. A trial trains one seed on one
+thread for a fixed processor time (compilation and evaluation excluded; what else the machine does
+hardly matters) and is measured then. Written to
 ``<out>/<dataset>.csv`` after every trial; the same command continues where the file ends. Ranked by
 modes covered, then by intra-mode KL.
 """
@@ -62,11 +63,11 @@ def attempt(run: Run, seconds: float) -> dict[str, Any]:
         engine = Engine(method, [method.init(run.seed)], "cpu")
         feed = Feed(method, spec, run.data, dataset, run.seed, "cpu")
         engine.advance([feed(0)])  # compiles
-        step, start, spent, status = 1, time.perf_counter(), 0.0, "complete"
+        step, start, spent, status = 1, time.process_time(), 0.0, "complete"
         while spent < seconds:
             logs = engine.advance([feed(step)])
             step += 1
-            spent = time.perf_counter() - start
+            spent = time.process_time() - start
             if step % CHECK_EVERY == 0 and not all(bool(v.isfinite().all()) for v in logs.values()):
                 status = "diverged"
                 break
