@@ -24,8 +24,8 @@ from benchmark.engine import Engine
 from benchmark.errors import StorageError
 from benchmark.noise import Feed, draw
 from benchmark.store import RunFolder, replaced
-from methods.averaging import averaged
 from methods.base import Logs, Method, Spec, State
+from methods.steadying import steadied
 
 CHECK_EVERY = 100  # steps between looks at the losses, each of which waits for the device
 
@@ -38,8 +38,8 @@ def prepare(run: Run, jit: Callable, device: str = "cpu") -> tuple[Method, Spec,
     spec = Spec(dataset.x_shape, budget.z_dim, budget.batch, dataset.push, jit, scale)
     module = load_module(run.module)
     method = module.build(spec, config_class(module)(**run.settings))
-    decay = run.settings.get("average", 0.0)
-    return averaged(method, decay) if decay else method, spec, dataset
+    anneal, average = (run.settings.get(name, 0.0) for name in ("anneal", "average"))
+    return steadied(method, budget.iterations, anneal, average), spec, dataset
 
 
 def execute(

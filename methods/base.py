@@ -29,14 +29,15 @@ class MethodConfig(BaseModel):
 
 
 class NetworkConfig(MethodConfig):
-    """Which networks a method uses; on 2D data there is one choice (``methods.nets``). And whether
-    it is sampled at an average of the generator's weights, which the loop sees to.
+    """Which networks a method uses; on 2D data there is one choice (``methods.nets``). And what
+    steadies it (``methods.steadying``), which the loop sees to.
     """
 
     # On images lbt (auto is that) or metz; toy is the two learnable means of the 1D example.
     nets: Literal["auto", "lbt", "metz", "toy"] = "auto"
     d_ratio: float = Field(1.0, gt=0)  # of the discriminator's widths; 1, 0.5, 0.25 on images
-    average: float = Field(0.0, ge=0, lt=1)  # decay; 0 is off: paper (``methods.averaging``)
+    average: float = Field(0.0, ge=0, lt=1)  # decay of theta's average; off: paper
+    anneal: float = Field(0.0, ge=0, le=1)  # last share of the updates, whose steps shrink; paper
 
 
 class WarmUp(NamedTuple):

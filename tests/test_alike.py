@@ -1,4 +1,4 @@
-"""What a preset can give to every method alike: weight averaging, scaled coordinates."""
+"""What a preset can give to every method alike: averaged weights, annealed steps, scaled data."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import math
 
 import pytest
 import torch
-from conftest import batch, build
+from conftest import batch, build, flat
 
 from benchmark.datasets import load_dataset, scaled
 from benchmark.job import Job
 from benchmark.loop import prepare
 from methods import estimators, nets
-from methods.averaging import averaged
 from methods.base import Spec
+from methods.steadying import steadied
 
 
 @pytest.mark.parametrize("name", ["gan", "lbt_gan"])
 def test_the_average_by_hand(name):
     """Training is untouched; d is (1 + t) / (10 + t) until that exceeds the decay."""
     method, spec = build(name)
-    both = averaged(method, 0.2)
+    both = steadied(method, 3, 0.0, 0.2)
     state, steady = method.init(0), both.init(0)
     average = state["theta"]
     for t in (1, 2, 3):
@@ -36,10 +36,31 @@ def test_the_average_by_hand(name):
     torch.testing.assert_close(both.sample(steady, z), expected)
 
 
-def test_the_setting_reaches_the_loop():
-    (run,) = Job("smoke", seeds=(0,)).runs("ring", "gan[average=0.9]")
+def test_annealing_by_hand():
+    """Of 4 iterations the last two are annealed: a whole step, then half of one, Adam's own state
+    as ever.
+    """
+    method, spec = build("lbt_gan")
+    both = steadied(method, 4, 0.5, 0.0)
+    state, shrunk = method.init(0), both.init(0)
+    for t in range(4):
+        before = state
+        inputs = batch(method, spec, t)
+        state, _ = method.step(state, inputs)
+        shrunk, _ = both.step(shrunk, inputs)
+        if t < 3:
+            assert all(torch.equal(flat(shrunk)[k], v) for k, v in flat(state).items())
+    for name in ("theta", "phi", "psi"):
+        torch.testing.assert_close(shrunk[name], (before[name] + state[name]) / 2)
+    assert torch.equal(shrunk["opt_phi"]["m"], state["opt_phi"]["m"])
+
+
+def test_the_settings_reach_the_loop():
+    (run,) = Job("smoke", seeds=(0,)).runs("ring", "gan[anneal=0.5,average=0.9]")
     method, _, _ = prepare(run, lambda fn: fn)
     assert "theta_average" in method.init(0)
+    (plain,) = Job("smoke", seeds=(0,)).runs("ring", "gan")
+    assert "updates" not in prepare(plain, lambda fn: fn)[0].init(0)
 
 
 def test_scaled_data_are_measured_as_they_are():
