@@ -16,4 +16,5 @@ ARTEFACTS = {
     "fig7": "benchmark.artefacts.fig7",
     "fig8": "benchmark.artefacts.fig8",
     "theory": "benchmark.artefacts.theory",
+    "estimators": "benchmark.artefacts.estimators",
 }
