@@ -16,6 +16,7 @@ from methods.optim import adam
 from methods.unroll import inner_problem, unroll
 
 SPEC = Spec((2,), 40, 8)
+PICTURES = Spec((2, 4, 4), 40, 8)
 SMALL_VAE = {"estimator": "vae", "latent": 2, "hidden": "8-8", "variance": 0.3}
 CASES = {
     "vae": SMALL_VAE,
@@ -27,14 +28,34 @@ CASES = {
 }
 EXACT = ("gaussian", "mog", "flow")
 BOUNDS = tuple(name for name in CASES if name not in EXACT)
+SMALL_CONV_VAE = {"estimator": "conv_vae", "latent": 2, "channels": 2, "variance": 0.3}
+SMALL_PIXELCNN = {"estimator": "pixelcnn", "maps": 4, "blocks": 1, "variance": 0.3}
+BERNOULLI = {"likelihood": "bernoulli"}
+OF_IMAGES = {  # what is theirs alone: test_image_estimators.py
+    "conv_vae": SMALL_CONV_VAE | BERNOULLI,
+    "conv_vae, gaussian, three draws": SMALL_CONV_VAE | {"draws": 3},
+    "pixelcnn": SMALL_PIXELCNN | BERNOULLI,
+    "pixelcnn, variance learned": SMALL_PIXELCNN | {"learn_variance": True},
+}
+ALL = sorted(CASES | OF_IMAGES)
 
 
-def make(name: str) -> tuple[Estimator, torch.Tensor]:
-    """An estimator in double precision, its parameters away from their start."""
-    estimator = estimators.build(SPEC, estimators.EstimatorConfig(**CASES[name]))
+def make(name: str, spec: Spec | None = None) -> tuple[Estimator, torch.Tensor]:
+    """An estimator in double precision, its parameters away from their start; of points (2,) or of
+    small images, unless told otherwise.
+    """
+    spec = spec or (PICTURES if name in OF_IMAGES else SPEC)
+    estimator = estimators.build(spec, estimators.EstimatorConfig(**(CASES | OF_IMAGES)[name]))
     generator = torch.Generator().manual_seed(0)
     phi = estimator.init(generator).double()
     return estimator, phi + 0.2 * torch.randn(phi.shape, generator=generator).double()
+
+
+def points(name: str, generator: torch.Generator, *shape: int) -> torch.Tensor:
+    """Points (*shape, *x_shape) in double precision: normals, or pixels in [0, 1]."""
+    if name in OF_IMAGES:
+        return torch.rand(*shape, *PICTURES.x_shape, generator=generator).double()
+    return torch.randn(*shape, *SPEC.x_shape, generator=generator).double()
 
 
 def square(half: float, n: int) -> tuple[torch.Tensor, float]:
@@ -44,7 +65,8 @@ def square(half: float, n: int) -> tuple[torch.Tensor, float]:
 
 
 def test_every_estimator_is_covered():
-    assert {case["estimator"] for case in CASES.values()} == set(estimators.BUILDERS)
+    cases = CASES | OF_IMAGES
+    assert {case["estimator"] for case in cases.values()} == set(estimators.BUILDERS)
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -91,10 +113,10 @@ def test_samples_agree_with_the_density(name):
     torch.testing.assert_close(torch.cov(samples.T), covariance, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize("name", ALL)
 def test_gradients_against_finite_differences(name):
     estimator, phi = make(name)
-    x = torch.randn(6, 2, generator=torch.Generator().manual_seed(3)).double()
+    x = points(name, torch.Generator().manual_seed(3), 6)
     eps = torch.randn(6, *estimator.noise, generator=torch.Generator().manual_seed(4)).double()
     with torch.enable_grad():
         assert torch.autograd.gradcheck(
@@ -129,14 +151,14 @@ def test_what_an_estimator_is_not_for_is_said():
         estimators.build(SPEC, config(likelihood="bernoulli", learn_variance=True))
 
 
-@pytest.mark.parametrize("name", sorted(CASES))
+@pytest.mark.parametrize("name", ALL)
 def test_the_unrolled_hypergradient_against_finite_differences(name):
-    """d/dx of the outer loss after two optimiser steps on x, in every coordinate of one point."""
+    """d/dx of the outer loss after two optimiser steps on x, in two coordinates of one point."""
     estimator, phi = make(name)
     generator = torch.Generator().manual_seed(5)
-    xs = torch.randn(2, 4, 2, generator=generator).double()
+    xs = points(name, generator, 2, 4)
     eps = torch.randn(3, 4, *estimator.noise, generator=generator).double()
-    data, eta = torch.randn(4, 2, generator=generator).double(), torch.tensor(0.01).double()
+    data, eta = points(name, generator, 4), torch.tensor(0.01).double()
 
     def loss(phi, x, eps):
         return -estimator.log_prob(phi, x, eps).mean()
@@ -153,6 +175,7 @@ def test_the_unrolled_hypergradient_against_finite_differences(name):
     for step in range(2):
         for coordinate in range(2):
             h = torch.zeros_like(xs)
-            h[step, 1, coordinate] = 1e-5
+            h[step, 1].view(-1)[coordinate] = 1e-5
             slope = (outer(xs + h)[0] - outer(xs - h)[0]) / 2e-5
-            torch.testing.assert_close(found[step, 1, coordinate], slope, rtol=1e-4, atol=1e-6)
+            got = found[step, 1].flatten()[coordinate]
+            torch.testing.assert_close(got, slope, rtol=1e-4, atol=1e-6)

@@ -153,6 +153,25 @@ def test_stacked_seeds_equal_single_ones_on_images(name):
             assert apart <= (1e-3 if key.startswith("opt_") else 0.5), f"{key} of seed {i}"
 
 
+@pytest.mark.parametrize("estimator", ["conv_vae", "pixelcnn"])
+@pytest.mark.parametrize("name", ["lbt", "lbt_gan"])
+def test_other_estimators_teach_on_images(name, estimator):
+    """One step moves every player; stacked seeds give what single ones do."""
+    method = build(name, estimator=estimator, maps=6, channels=2)
+    states, batches = [method.init(s) for s in (0, 1)], [batch(method, s) for s in (0, 1)]
+    engine = Engine(method, states, "cpu")
+    engine.advance(batches)
+    for i in (0, 1):
+        single, logs = method.step(states[i], batches[i])
+        assert logs["loss_theta"].isfinite()
+        for key, value in flat(single).items():
+            assert value.isfinite().all()
+            assert not torch.equal(value, flat(states[i])[key]), f"{key} did not move"
+        # Rounding only, of sums over 2,352 numbers.
+        phi, start = engine.state(i)["phi"], states[i]["phi"]
+        assert (phi - single["phi"]).norm() <= 0.05 * (single["phi"] - start).norm()
+
+
 def test_warm_up_is_a_plain_gan_and_ends():
     method = build("lbt_gan", warm_up=2, lambda_G=1.0, clip_norm=0.0, eta_theta=1e-3)
     state = method.init(0)
