@@ -33,8 +33,8 @@ class Evidence:
         """
         key, variant, asked = parse_label(method)
         labels = self.results.methods(dataset)
-        usual = self.results.settings(dataset, key)
-        changed = {k: v for k, v in asked.items() if usual.get(k) != v}
+        here = self.results.settings(dataset, key)
+        changed = {k: v for k, v in asked.items() if here.get(k) != v}
         for named in (asked, changed):
             label = key + bracket(named, variant=variant)
             record = self.results.record(dataset, label)
@@ -85,16 +85,16 @@ class Evidence:
         """
         key, _, asked = parse_label(label)
         name = dataset if released().has(dataset) else self.results.data(dataset)
-        usual = released().runs(name, key)[0].settings
+        theirs = released().runs(name, key)[0].settings
         ours = self.results.settings(dataset, label)
-        return {k: v for k, v in ours.items() if k not in asked and usual.get(k, v) != v}
+        return {k: v for k, v in ours.items() if k not in asked and theirs.get(k, v) != v}
 
     def scale(self, dataset: str) -> str:
         """What the preset says of the size of its runs on a dataset."""
         preset, _, changed = self.name.partition("[")
         if preset not in preset_names():
             return ""
-        return Job(preset).scale(dataset) + (f"; changed: [{changed}" if changed else "")
+        return usual(preset).scale(dataset) + (f"; changed: [{changed}" if changed else "")
 
 
 def drops(curve: pd.Series) -> float:
@@ -112,9 +112,14 @@ CURVES = {"average": lambda curve: float(curve.mean()), "drops": drops, "setback
 
 
 @cache
+def usual(preset: str) -> Job:
+    """A preset as it is shipped."""
+    return Job(preset)
+
+
 def released() -> Job:
     """The released settings."""
-    return Job(RELEASED)
+    return usual(RELEASED)
 
 
 def every(out: Path, name: str | None = None) -> list[Evidence]:
