@@ -96,8 +96,8 @@ def read(written) -> Reader:
 
 def test_verdicts_come_first_then_the_papers_order(read, folder):
     places = [i for t, a in read.tags if t == "section" and (i := a.get("id"))]
-    artefacts = ["table1", *(f"fig{n}" for n in range(1, 9)), "theory"]
-    assert places[:11] == ["verdicts", *artefacts]
+    artefacts = ["table1", *(f"fig{n}" for n in range(1, 9)), "theory", "estimators"]
+    assert places[:12] == ["verdicts", *artefacts]
     assert places[-2:] == ["scale", "runs"]
     ids = {claim.id for claim in claims.load()}
     assert {i.removeprefix("claim-") for i in read.ids if i.startswith("claim-")} == ids
