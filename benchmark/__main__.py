@@ -117,6 +117,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     how.add_argument("--out", type=Path, default=ROOT / "results", help="where results go")
     how.add_argument("--force", action="store_true", help="train again what is finished")
+    options.add_scores(p)
     options.add_limits(p)
     options.add_launcher(p)
     return p
@@ -169,6 +170,7 @@ def run(arguments: argparse.Namespace) -> int:
         tf32=arguments.tf32,
         force=arguments.force,
         slurm=slurm,
+        fid=options.fid(arguments),
         **{"checkpoint_seconds": job.preset.checkpoint_seconds} | limits,
     )
     if arguments.plan:
@@ -190,13 +192,18 @@ def claims(out: Path, preset: str | None) -> int:
 
 def train(runs, how, job, names: list[str]) -> int:
     """Train, rebuild the tables, draw the artefacts, print the summary."""
-    from benchmark import runner
+    from benchmark import fid, runner
     from benchmark.datasets import load_dataset
     from benchmark.store import run_folders
 
     for data in {run.data for run in runs}:
         load_dataset(data)  # missing files are said, or fetched, once and before anything starts
+    if how.fid:
+        fid.check(how.fid, runs)
     missed = runner.train(runs, how)
+    for run in fid.unscored(how.out, runs) if how.fid else []:
+        name = f"{run.dataset}/{run.label} seed {run.seed}"
+        print(printable(f"{name}: has no FID; --force trains it again"), file=sys.stderr)
     code = DONE
     if not runs or run_folders(how.out, job.folder):  # none where another process has all of them
         code = report(how.out, job, names, {(run.dataset, run.label) for run in runs})

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from benchmark import checkpoints, provenance
+from benchmark import fid as inception
 from benchmark.compile import Jit
 from benchmark.config import Run, config_class, load_module
 from benchmark.datasets import Dataset, load_dataset, scaled
@@ -51,14 +52,16 @@ def execute(
     checkpoint_seconds: float = 60.0,
     checkpoint_share: float = 1.0,
     progress: Callable[[int], None] = lambda step: None,
+    fid: inception.Fid | None = None,
 ) -> list[str]:
     """Train runs that differ in their seed alone, each from its checkpoint if it has one.
 
     Several are stacked into one program (``benchmark.engine``), as far as they stand at the same
     step. checkpoint_seconds: between checkpoints; more where saving would else take more than
     checkpoint_share of the time. progress: called before every step, and often during an
-    evaluation, with the number of steps done. Whatever is raised between steps ends the runs after
-    saving their states. Returns the final statuses.
+    evaluation, with the number of steps done. fid: what photographs are scored with at the end.
+    Whatever is raised between steps ends the runs after saving their states. Returns the final
+    statuses.
     """
     jit = jit or Jit(enabled=False)
     lanes = [_Lane(run, folder) for run, folder in zip(runs, folders, strict=True)]
@@ -68,7 +71,7 @@ def execute(
         for step in sorted({lane.step for lane in lanes}):
             together = [lane for lane in lanes if lane.step == step]
             interval = (checkpoint_seconds, checkpoint_share)
-            _Training(together, device, jit, interval, progress).execute()
+            _Training(together, device, jit, interval, progress, fid).execute()
     return [lane.status for lane in lanes]
 
 
@@ -112,9 +115,9 @@ class _Lane:
 class _Training:
     """Runs in progress; ``execute`` reads top to bottom."""
 
-    def __init__(self, lanes, device, jit, interval, progress) -> None:
+    def __init__(self, lanes, device, jit, interval, progress, fid) -> None:
         self.lanes, self.device, self.jit = lanes, device, jit
-        (self.interval, self.share), self.progress = interval, progress
+        (self.interval, self.share), self.progress, self.fid = interval, progress, fid
         self.run = lanes[0].run  # all but its seed holds for every lane
         self.method, self.spec, self.dataset = prepare(self.run, jit, device)
         self.first = self.step = lanes[0].step
@@ -227,6 +230,9 @@ class _Training:
         values = self.dataset.evaluate(x) | self._probe(i)
         for name, value in self._losses(i).items():  # a method names its losses, not our metrics
             values.setdefault(re.sub(r"[^A-Za-z0-9_.]", "_", name), value)
+        return self._rows(values, i)
+
+    def _rows(self, values: dict[str, float], i: int) -> list[dict[str, Any]]:
         seconds = self.lanes[i].train_seconds
         return [
             {"step": self.step, "seconds": seconds, "metric": k, "value": v}
@@ -257,6 +263,15 @@ class _Training:
         found = probe.measure(self.engine.state(i), self.dataset.push(z), eps)
         return {name: float(value) for name, value in found.items()}
 
+    def _inception_scores(self, i: int) -> dict[str, float]:
+        """Those of photographs, where they are asked for."""
+        if self.fid is None or self.run.data not in inception.DATASETS:
+            return {}
+        x = self._sample(i, self.fid.samples)
+        return inception.scores(
+            self.fid, self.run.data, x, self.device, lambda: self.progress(self.step)
+        )
+
     def _latents(self, i: int, block: int, n: int) -> Tensor:
         address = (self.lanes[i].run.seed, self.run.data, "evaluation", block)
         return draw(*address, (n, self.spec.z_dim), self.device)
@@ -271,7 +286,10 @@ class _Training:
     def _finish(self, i: int, status: str) -> None:
         lane = self.lanes[i]
         x = self._sample(i, self.run.budget.final_samples)
-        lane.folder.write_metrics(lane.rows + self._measure(x, i))
+        rows = lane.rows + self._measure(x, i)
+        if status == "complete":
+            rows += self._rows(self._inception_scores(i), i)
+        lane.folder.write_metrics(rows)
         kept = self.dataset.keep(x)
         for name, sample in self.method.also.items():
             more = sample(self.engine.state(i), self._latents(i, 0, self.dataset.chunk)).cpu()

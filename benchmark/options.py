@@ -31,6 +31,18 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_scores(parser: argparse.ArgumentParser) -> None:
+    """Options of what is measured besides."""
+    group = parser.add_argument_group("FID and KID of CIFAR-10 and CelebA, at the end of a run")
+    group.add_argument(
+        "--fid-weights", type=Path, metavar="FILE", help="torch-fidelity's Inception weights"
+    )
+    group.add_argument(
+        "--fid-samples", type=int, default=10_000, metavar="N",
+        help="generated, and at most as many of the data (default: 10000)",
+    )  # fmt: skip
+
+
 def add_launcher(parser: argparse.ArgumentParser) -> None:
     """Options of the cluster."""
     group = parser.add_argument_group("where")
@@ -60,6 +72,16 @@ def limits(arguments: argparse.Namespace) -> dict[str, float]:
     if "checkpoint_seconds" in chosen:  # asked for, and kept whatever it costs
         chosen["checkpoint_share"] = 1.0
     return chosen
+
+
+def fid(arguments: argparse.Namespace):
+    """What ``--fid-weights`` asks for, or None. Raises UserError."""
+    from benchmark.fid import Fid
+
+    if arguments.fid_samples < 2:
+        raise UserError(f"--fid-samples {arguments.fid_samples}: must be at least 2")
+    weights = arguments.fid_weights
+    return None if weights is None else Fid(weights.resolve(), arguments.fid_samples)
 
 
 def cluster(arguments: argparse.Namespace):

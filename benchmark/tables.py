@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -126,10 +127,14 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def final(run: pd.DataFrame, metric: str, miss: float) -> float:
-    """The last value of a metric in one run's rows; ``miss`` where the run did not complete."""
+    """The last value of a metric in one run's rows; ``miss`` where the run did not complete, NaN
+    where it was not measured.
+    """
     if run["status"].iloc[0] != "complete":
         return miss
     rows = run[run["metric"] == metric]
+    if rows.empty:
+        return math.nan
     return float(rows.loc[rows["step"].idxmax(), "value"])
 
 

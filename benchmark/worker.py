@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from benchmark.config import Run
 from benchmark.errors import Interrupted, StorageError, first_line
+from benchmark.fid import Fid
 from benchmark.lock import Held
 from benchmark.store import RunFolder
 
@@ -33,7 +34,8 @@ class Execution(NamedTuple):
     stack: train the seeds of one method on one dataset as one program. tf32: on a GPU, let matrix
     products round their inputs to 10 bits. timeout: seconds that a run, or a stack of runs, may
     take in one go. checkpoint_share: of the time, for saving; the interval grows where it would be
-    exceeded. max_rss: GB of memory that its process may hold. slurm: on a cluster, not here.
+    exceeded. max_rss: GB of memory that its process may hold. slurm: on a cluster, not here. fid:
+    scores of photographs, of runs that end here.
     """
 
     out: Path
@@ -48,6 +50,7 @@ class Execution(NamedTuple):
     timeout: float | None = None
     max_rss: float | None = None
     slurm: Slurm | None = None
+    fid: Fid | None = None
 
 
 class Event(NamedTuple):
@@ -164,6 +167,7 @@ def _train(
         checkpoint_seconds=how.checkpoint_seconds,
         checkpoint_share=how.checkpoint_share,
         progress=progress,
+        fid=how.fid,
     )
     return [
         Event(run, run.budget.iterations, status)

@@ -12,32 +12,6 @@ from benchmark.datasets import load_dataset
 from benchmark.errors import UserError
 
 
-@pytest.fixture
-def photo_root(tmp_path, monkeypatch):
-    """A DATA_ROOT with a CIFAR-10 subset and a folder of pictures of two sizes."""
-    import numpy as np
-    from PIL import Image
-
-    from benchmark import photos
-
-    root = tmp_path / "data"
-    (root / "cifar10").mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    images_ = rng.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
-    np.savez(root / "cifar10" / "some.npz", images=images_, labels=np.arange(20) % 10)
-    (root / "celeba" / "more").mkdir(parents=True)
-    for i, (width, height) in enumerate([(178, 218), (100, 80), (178, 218)]):
-        picture = np.zeros((height, width, 3), np.uint8)
-        picture[height // 2, width // 2] = 255
-        Image.fromarray(picture).save(root / "celeba" / "more" / f"{i}.png")
-    monkeypatch.setenv("DATA_ROOT", str(root))
-    photos.cifar10.cache_clear()
-    photos.celeba.cache_clear()
-    yield root
-    photos.cifar10.cache_clear()
-    photos.celeba.cache_clear()
-
-
 def test_photographs_are_read_cropped_and_drawn(photo_root):
     cifar, celeba = load_dataset("cifar10"), load_dataset("celeba")
     z = torch.randn(7, 1, generator=torch.Generator().manual_seed(0))

@@ -1,8 +1,9 @@
 """Figure 5: samples of GAN (DCGAN) and LBT-GAN on CIFAR-10 and CelebA.
 
 The first samples of the lowest seed, true to the pixel; nothing is chosen. The paper shows samples
-only and calls the two comparable, its VAE being too weak for these data. A dataset that is not
-there is left out, with a line that says what is wanted and where.
+only and calls the two comparable, its VAE being too weak for these data. FID stands above them
+where the run has one (``--fid-weights``). A dataset that is not there is left out, with a line that
+says what is wanted and where.
 """
 
 from __future__ import annotations
@@ -45,7 +46,19 @@ def draw(results: Results, job: Job) -> list[Path]:
             found = results.samples(dataset, job.label(method))
             if found:
                 title = f"{NAMES[dataset]}: {style.image_name(method)}"
+                title += score(results, dataset, job.label(method), int(found["seed"]))
                 panels.append(sheets.Panel(title, found["samples"]))
     if not panels:
         return []
     return sheets.save(panels, job.scale("cifar10"), results.figures / "fig5", scale=2)
+
+
+def score(results: Results, dataset: str, method: str, seed: int) -> str:
+    """The FID of a run and of how many images it is; nothing where it has none."""
+    table = results.table
+    chosen = (table["dataset"] == dataset) & (table["method"] == method) & (table["seed"] == seed)
+    values = table[chosen].set_index("metric")["value"]
+    if "fid" not in values:
+        return ""
+    sizes = f"{values['fid_samples']:,.0f} against {values['fid_reference']:,.0f}"
+    return f", FID {values['fid']:.1f} ({sizes} images)"
