@@ -31,6 +31,7 @@ from benchmark.errors import (
 ROOT = Path(__file__).resolve().parent.parent
 MAX_SEEDS = 1000
 PRESET = "quick"
+PAGE = "page"  # drawn last, named like an artefact in what the command prints
 REPORT_SECONDS = 600.0  # to wait for another process that rebuilds the same tables
 EXAMPLES = """examples:
   python -m benchmark --methods lbt,veegan --dataset ring
@@ -233,10 +234,7 @@ def needs(artefact: str, job) -> list[tuple[str, str]]:
 
 def rebuild(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None) -> int:
     """``report``, for who holds the lock."""
-    import importlib
-
     from benchmark import tables
-    from benchmark.artefacts import ARTEFACTS
     from benchmark.report import equal_time
     from benchmark.results import Results
     from benchmark.store import run_folders
@@ -250,20 +248,35 @@ def rebuild(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None
         if shown is None or shown:
             print(tables.render(summary, job.scale))
             print(f"\n{out / job.folder / 'metrics.csv'}\n{out / job.folder / 'summary.csv'}")
-    code = DONE
-    for name in names:
-        start = time.monotonic()
-        try:
-            paths = importlib.import_module(ARTEFACTS[name]).draw(Results(out, job.folder), job)
-        except StorageError:
-            raise
-        except Exception as error:
-            print(printable(f"{name}: failed: {type(error).__name__}: {error}"), file=sys.stderr)
-            code = FAILED
-            continue
-        made = " ".join(map(str, paths)) or "nothing to draw, its runs are missing"
-        print(f"{name} ({time.monotonic() - start:.1f} s): {made}")
-    return code
+    return max(draw(name, out, job) for name in (*names, PAGE))
+
+
+def draw(name: str, out: Path, job) -> int:
+    """Draw an artefact, or write the page of all of them, and say so. A failure is one line, and
+    keeps nothing else from being drawn.
+    """
+    import importlib
+
+    from benchmark.artefacts import ARTEFACTS
+    from benchmark.results import Results
+
+    start = time.monotonic()
+    try:
+        if name == PAGE:
+            from benchmark.report import page
+
+            paths = [page.write(out, job)]
+        else:
+            module = importlib.import_module(ARTEFACTS[name])
+            paths = module.draw(Results(out, job.folder), job)
+    except StorageError:
+        raise
+    except Exception as error:
+        print(printable(f"{name}: failed: {type(error).__name__}: {error}"), file=sys.stderr)
+        return FAILED
+    made = " ".join(map(str, paths)) or "nothing to draw, its runs are missing"
+    print(f"{name} ({time.monotonic() - start:.1f} s): {made}")
+    return DONE
 
 
 def requested(arguments: argparse.Namespace, job, names: list[str]) -> list:

@@ -1,0 +1,139 @@
+"""The results of one preset as one HTML page, ``results/<preset>/index.html``.
+
+Verdicts on the paper's claims first; then every table and figure in the paper's order, what the
+paper shows beside it; the numbers and learning curves of every dataset; every run with the command
+that repeats it; and how far all of it is from the paper. The page reads results and never trains.
+It carries its pictures, styles, script and data, asks nothing of a network, and everything in it
+that comes from results or plugins is escaped. Equal results give equal bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from benchmark.config import DATASET_NAMES
+from benchmark.job import Job
+from benchmark.report import equal_time
+from benchmark.report.evidence import Evidence
+from benchmark.report.page import curves, grids, runs, scale, sections, verdicts
+from benchmark.store import write_text
+
+HERE = Path(__file__).parent
+NAME = "index.html"
+
+
+def write(out: Path, job: Job) -> Path:
+    """Replace the page of a preset's folder; the old one stays where this fails."""
+    path = out / job.folder / NAME
+    write_text(path, render(Evidence(out, job.folder), job))
+    return path
+
+
+def render(evidence: Evidence, job: Job) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=inert,
+    )
+    environment.filters |= {"code": code, "number": grids.number}
+    style, script = ((HERE / name).read_text() for name in ("page.css", "page.js"))
+    return environment.get_template("page.html").render(
+        style=Markup(style),
+        script=Markup(script),
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+        f"script-src '{digest(script)}'; base-uri 'none'; form-action 'none'",
+        **content(evidence, job),
+    )
+
+
+def content(evidence: Evidence, job: Job) -> dict[str, Any]:
+    """What the template shows."""
+    results = evidence.results
+    judged, unjudged = verdicts.judge(evidence)
+    rank = {name: i for i, name in enumerate(DATASET_NAMES)}
+    names = dict.fromkeys(results.table["dataset"])
+    datasets = sorted(names, key=lambda d: (rank.get(d, len(rank)), d))
+    records = runs.by_dataset(evidence, job)
+    groups = [group for record in records for group in record.groups]
+    listed = [run for group in groups for run in group.runs]
+    drawn = {d: found for d in datasets if (found := curves.of(results, d))}
+    times = _equal_times(results.folder)
+    return {
+        "job": job,
+        "verdicts": verdicts.grouped(judged),
+        "explained": verdicts.EXPLAINED,
+        "unjudged": unjudged,
+        "sections": sections.every(results, job, judged),
+        "datasets": [
+            {
+                "id": f"data-{i}",
+                "name": d,
+                "scale": job.scale(d),
+                "final": grids.final(results, d),
+                "equal": grids.equal_time(times, d),
+                "curves": d in drawn,
+            }
+            for i, d in enumerate(datasets)
+        ],
+        "curves": drawn,
+        "records": records,
+        "superseded": runs.superseded(results.folder),
+        "again": runs.AGAIN,
+        "statuses": Counter(run.status for run in listed),
+        "provenance": _provenance(listed),
+        "hours": _hours(results.table),
+        "budgets": scale.budgets(evidence, job, datasets),
+        "settings": scale.settings(evidence, datasets),
+        "notes": scale.notes(job, [group.label for group in groups]),
+        "files": [n for n in ("metrics.csv", "summary.csv", "summary.md", "equal_time.csv",
+                              "claims.csv", "claims_details.csv")
+                  if (results.folder / n).is_file()],
+    }  # fmt: skip
+
+
+def _equal_times(folder: Path) -> pd.DataFrame:
+    path = folder / "equal_time.csv"
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=equal_time.COLUMNS)
+
+
+def _hours(table: pd.DataFrame) -> float:
+    """Training time of all runs."""
+    if table.empty:
+        return 0.0
+    return table.groupby(["dataset", "method", "seed"])["train_seconds"].first().sum() / 3600
+
+
+def _provenance(listed: list[runs.Run]) -> dict[str, Counter]:
+    """How many runs share a commit and a device."""
+    return {key: Counter(v for run in listed if (v := getattr(run, key)))
+            for key in ("commit", "device")}  # fmt: skip
+
+
+def inert(value: Any) -> Any:
+    """Text without control characters or such that turn the direction of writing."""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in value)
+
+
+def code(text: str) -> Markup:
+    """Escaped, with ``double backquotes`` of docstrings as code."""
+    return Markup(re.sub(r"``(.+?)``", r"<code>\1</code>", str(escape(inert(text)))))
+
+
+def digest(script: str) -> str:
+    """What a content security policy knows an inline script by."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"

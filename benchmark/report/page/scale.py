@@ -1,0 +1,113 @@
+"""How far a folder of results is from the paper: budgets, settings, and departures of the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmark.artefacts import style
+from benchmark.config import is_file
+from benchmark.job import Job
+from benchmark.provenance import ROOT
+from benchmark.report.claims import percent
+from benchmark.report.evidence import Evidence, released
+from benchmark.report.page.grids import Cell, Column, Grid, number
+from benchmark.report.page.runs import released_settings
+from benchmark.tables import ordered
+from methods import REGISTRY
+
+WORD = "Departures"
+
+
+class Note(NamedTuple):
+    """What a module says of its departures. blocks: paragraphs, and lists of items."""
+
+    name: str
+    blocks: list[str | list[str]]
+
+
+def budgets(evidence: Evidence, job: Job, datasets: list[str]) -> Grid:
+    """A row per dataset with runs: its size beside the released one."""
+    columns = [
+        Column("dataset", "text"), Column("updates"), Column("released"), Column("batch"),
+        Column("released"), Column("share of the released training"), Column("seeds"),
+        Column("samples at the end"), Column("scale, as the preset states it", "text"),
+    ]  # fmt: skip
+    rows = []
+    for dataset in datasets:
+        methods = ordered(evidence.results.methods(dataset))
+        ours = _budget(evidence, dataset, methods)
+        theirs = _released(evidence, dataset)
+        size = [ours.get(k) for k in ("iterations", "batch")]
+        full = [theirs.get(k) for k in ("iterations", "batch")]
+        share = ""
+        if all(isinstance(v, int) and v > 0 for v in (*size, *full)):
+            share = percent(size[0] * size[1] / (full[0] * full[1]))
+        table = evidence.results.table
+        seeds = table.loc[table["dataset"] == dataset, "seed"].nunique()
+        cells = [dataset, number(size[0]), number(full[0]), number(size[1]), number(full[1])]
+        cells += [share, number(seeds), number(ours.get("final_samples"))]
+        rows.append([*map(Cell, cells), Cell(job.scale(dataset))])
+    caption = "Budgets of the runs here; released: the authors' code, or else preset paper."
+    return Grid(caption, columns, rows)
+
+
+def _budget(evidence: Evidence, dataset: str, methods: list[str]) -> dict[str, Any]:
+    found = (evidence.results.record(dataset, m).get("budget") for m in methods)
+    return next((b for b in found if isinstance(b, dict)), {})
+
+
+def _released(evidence: Evidence, dataset: str) -> dict[str, Any]:
+    name = dataset if released().has(dataset) else evidence.results.data(dataset)
+    return released().budget(name).model_dump() if released().has(name) else {}
+
+
+def settings(evidence: Evidence, datasets: list[str]) -> Grid:
+    """Settings of the runs that are not the released ones, with the methods they concern."""
+    columns = [Column(c, "text") for c in ("dataset", "setting", "here", "released", "methods")]
+    rows = []
+    for dataset in datasets:
+        changed: dict[tuple[str, str, str], list[str]] = {}
+        for label in ordered(evidence.results.methods(dataset)):
+            usual = released_settings(evidence, dataset, label)
+            for key, value in sorted(evidence.results.settings(dataset, label).items()):
+                if key in usual and usual[key] != value:
+                    place = (key, number(value), number(usual[key]))
+                    changed.setdefault(place, []).append(style.name(label))
+        for place, methods in sorted(changed.items()):
+            rows.append([Cell(dataset), *map(Cell, place), Cell(", ".join(methods))])
+    return Grid("Settings that are not the released ones; all others are.", columns, rows)
+
+
+def notes(job: Job, labels: list[str]) -> list[Note]:
+    """The departures that the code of these methods states, then those of what they share."""
+    keys = [k for k in ordered({style.key(label) for label in labels}) if k in job.modules]
+    paths = {style.name(k): _source(job.modules[k]) for k in keys}
+    own = {_source(module) for module in REGISTRY.values()}
+    shared = sorted(p for folder in ("methods", "metrics") for p in (ROOT / folder).glob("*.py"))
+    paths |= {f"{p.parent.name}/{p.name}": p for p in shared if p not in own}
+    return [Note(name, blocks) for name, path in paths.items() if (blocks := departures(path))]
+
+
+def _source(module: str) -> Path:
+    return Path(module) if module.endswith(".py") else ROOT / f"{module.replace('.', '/')}.py"
+
+
+def departures(path: Path) -> list[str | list[str]]:
+    """The part of a module's docstring from the paragraph on departures on; none without one."""
+    text = (ast.get_docstring(ast.parse(path.read_text())) or "") if is_file(str(path)) else ""
+    found = re.search(rf"(?:\A|\n\n)({WORD}\b.*)", text, re.DOTALL)
+    return blocks(found[1]) if found else []
+
+
+def blocks(text: str) -> list[str | list[str]]:
+    """Paragraphs of a docstring, with lists of dashes as lists."""
+    found: list[str | list[str]] = []
+    for part in re.split(r"\n\s*\n", text.strip()):
+        if part.lstrip().startswith("- "):
+            found.append([" ".join(item.split()) for item in re.split(r"(?:\A|\n)- ", part)[1:]])
+        else:
+            found.append(" ".join(part.split()))
+    return found

@@ -1,0 +1,168 @@
+"""Tables and figures of the page: what lies in the folder, beside what the paper shows."""
+
+from __future__ import annotations
+
+import importlib
+import shlex
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import Field
+
+from benchmark import strict_yaml
+from benchmark.artefacts import ARTEFACTS
+from benchmark.config import STAND_INS, Strict, read
+from benchmark.job import Job
+from benchmark.report.claims import Judged
+from benchmark.report.page import grids
+from benchmark.report.page.pictures import Picture, inline
+from benchmark.results import Results
+
+SOURCE = Path(__file__).with_name("paper.yaml")
+SHIPPED = "quick"  # the preset that makes every artefact
+LINKED = (".csv", ".md", ".tex", ".svg", ".png")
+
+
+class Paper(Strict):
+    """What the paper says of one of its artefacts (``paper.yaml``)."""
+
+    title: str
+    place: str
+    paper: str
+    data: tuple[str, ...] = ()
+    published: tuple[str, ...] = Field(())
+
+
+class Section(NamedTuple):
+    """One artefact. absent: what is missing of it, with the command that makes it. data: the
+    datasets here that it is made of. links: files beside the page.
+    """
+
+    name: str
+    title: str
+    paper: str
+    published: tuple[str, ...]
+    scale: str
+    claims: list[Judged]
+    pictures: list[Picture]
+    grids: list[grids.Grid]
+    links: list[str]
+    absent: list[tuple[str, str]]
+    data: list[str]
+
+
+@cache
+def paper() -> dict[str, Paper]:
+    """All entries of the file, in the order of the page."""
+    values = strict_yaml.load(read(SOURCE), SOURCE.name)
+    return {name: Paper(**entry) for name, entry in values.items()}
+
+
+def every(results: Results, job: Job, judged: list[Judged]) -> list[Section]:
+    """A section per artefact in the paper's order, then those that the paper has not, then files
+    that no artefact owns.
+    """
+    names = [*paper(), *(name for name in ARTEFACTS if name not in paper())]
+    found = [_section(results, job, judged, name) for name in names]
+    left = sorted({p.stem for p in _files(results) if not any(owns(n, p) for n in names)})
+    return found + [_file(results, stem) for stem in left]
+
+
+def owns(name: str, path: Path) -> bool:
+    """Whether a file is an artefact's: ``fig3_seconds.png`` is fig3's, ``fig10.png`` not fig1's."""
+    return path.stem == name or path.stem.startswith(f"{name}_")
+
+
+def _files(results: Results) -> list[Path]:
+    folders = (results.figures, results.folder / "tables")
+    found = [p for folder in folders for p in sorted(folder.glob("*")) if p.suffix in LINKED]
+    return [p for p in found if p.is_file() and not p.name.startswith(".")]
+
+
+def _section(results: Results, job: Job, judged: list[Judged], name: str) -> Section:
+    entry = paper().get(name)
+    files = [p for p in _files(results) if owns(name, p)]
+    data = [d for d in _ours(entry.data, job) if results.methods(d)] if entry else []
+    if entry is None:
+        words = importlib.import_module(ARTEFACTS[name]).__doc__ or name
+        entry = Paper(title=words.splitlines()[0], place="", paper="")
+    scales = list(dict.fromkeys(job.scale(d) for d in data))
+    return Section(
+        name=name,
+        title=entry.title,
+        paper=entry.paper,
+        published=entry.published,
+        scale="; ".join(scales) if data else "computed, not trained" if not entry.data else "",
+        claims=[j for j in judged if entry.place and _mentions(j.claim.place, entry.place)],
+        pictures=[inline(p) for p in files if p.suffix == ".png"],
+        grids=[g for p in files if p.suffix == ".csv" for g in _grids(p)],
+        links=[_link(results, p) for p in files],
+        absent=_absent(results, job, name, entry, bool(files)),
+        data=data,
+    )
+
+
+def _file(results: Results, stem: str) -> Section:
+    files = [p for p in _files(results) if p.stem == stem]
+    pictures = [inline(p) for p in files if p.suffix == ".png"]
+    tables = [g for p in files if p.suffix == ".csv" for g in _grids(p)]
+    links = [_link(results, p) for p in files]
+    return Section(f"file-{stem}", stem, "", (), "", [], pictures, tables, links, [], [])
+
+
+def _link(results: Results, path: Path) -> str:
+    return "/".join(path.relative_to(results.folder).parts)
+
+
+def _mentions(text: str, place: str) -> bool:
+    """Whether a claim's place names an artefact: ``Figure 3a`` names Figure 3, not Figure 30."""
+    start, found = text.find(place), False
+    while start >= 0 and not found:
+        found = not text[start + len(place) : start + len(place) + 1].isdigit()
+        start = text.find(place, start + 1)
+    return found
+
+
+def _ours(data: tuple[str, ...], job: Job) -> list[str]:
+    """The preset's datasets of these names, and what stands in for them."""
+    return [d for name in data for d in (name, STAND_INS.get(name)) if d and job.has(d)]
+
+
+def _grids(path: Path) -> list[grids.Grid]:
+    """A CSV file's tables; a sentence in place of one that cannot be read."""
+    try:
+        return grids.table1(path) if grids.is_table1(path) else [grids.any_csv(path)]
+    except (ValueError, KeyError, AttributeError, TypeError):
+        return [grids.Grid(f"{path.name}: damaged; redraw it.", [], [])]
+
+
+def _absent(
+    results: Results, job: Job, name: str, entry: Paper, drawn: bool
+) -> list[tuple[str, str]]:
+    """What there is none of here, with the command that makes it."""
+    if entry.data and not any(job.has(d) for d in entry.data):
+        words = f"The preset {job.name} has no {' or '.join(entry.data)}."
+        return [(words, command(name, SHIPPED))]
+    missing = [d for d in entry.data if job.has(d) and not _runs(results, job, d)]
+    found = []
+    if missing:
+        found.append((f"No runs on {' and '.join(missing)} here.", command(name, job.name, job)))
+    elif not drawn:
+        found.append(("Not drawn here.", command(name, job.name, job)))
+    return found
+
+
+def _runs(results: Results, job: Job, dataset: str) -> bool:
+    return any(results.methods(d) for d in _ours((dataset,), job))
+
+
+def command(name: str, preset: str, job: Job | None = None) -> str:
+    """The shell command that trains what an artefact lacks and draws it, with the changed budgets
+    that the folder stands for.
+    """
+    words = ["python", "-m", "benchmark", "--reproduce", name, "--preset", preset]
+    for owner, values in (job.overrides if job else {}).items():
+        if owner in job.preset.datasets:
+            words += [w for k, v in values.items() for w in ("--set", f"{owner}.{k}={v}")]
+    return shlex.join(words)

@@ -1,0 +1,93 @@
+"""The claims ledger of one folder, as the page shows it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from benchmark.errors import UserError
+from benchmark.report import claims
+from benchmark.report.claims import VERDICTS, Judged
+from benchmark.report.evidence import Evidence
+from benchmark.report.page.grids import Cell, Column, Grid, interval, number
+from benchmark.report.rules import Finding
+
+EXPLAINED = {
+    "supported": "Every comparison holds: its whole 95 % interval is on the claimed side.",
+    "not supported": "A comparison fails, with enough of the released training to count.",
+    "inconclusive": "Too little training, too few seeds, other settings, or too wide an interval.",
+    "not run": "This folder has no evidence.",
+}
+
+
+class Shown(NamedTuple):
+    """A claim on the page. effect, interval, p: of the comparison that decides. words: what more
+    there is to know of the runs, a sentence each.
+    """
+
+    judged: Judged
+    effect: str
+    interval: str
+    p: str
+    words: list[str]
+    comparisons: Grid
+
+
+def judge(evidence: Evidence) -> tuple[list[Judged], str]:
+    """Every claim on this folder alone; or none, and why."""
+    try:
+        return [claims.judge(claim, [evidence]) for claim in claims.load()], ""
+    except UserError as error:
+        return [], str(error)
+
+
+def grouped(judged: list[Judged]) -> dict[str, list[Shown]]:
+    """Claims by verdict, in the paper's order."""
+    found: dict[str, list[Shown]] = {verdict: [] for verdict in VERDICTS}
+    for one in judged:
+        found[one.verdict].append(show(one))
+    return found
+
+
+def show(judged: Judged) -> Shown:
+    """A claim with its numbers in words."""
+    deciding = judged.deciding
+    ran = deciding.outcome != "missing"
+    words = []
+    if ran and judged.share is not None:
+        words.append(f"{claims.percent(judged.share)} of the released training")
+    if ran and judged.departures:
+        words.append(f"other settings than the released ones: {judged.departures}")
+    if ran and judged.scale:
+        words.append(judged.scale)
+    return Shown(
+        judged,
+        number(deciding.estimate) if ran else "",
+        _interval(deciding) if ran else "",
+        f"{deciding.p:.2g}" if deciding.p == deciding.p else "",
+        [w[:1].upper() + w[1:] + ("" if w.endswith(".") else ".") for w in words],
+        _comparisons(judged),
+    )
+
+
+def _interval(finding: Finding) -> str:
+    """Both ends to three significant digits."""
+    return interval(_short(finding.low), _short(finding.high))
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.3g}")
+
+
+def _comparisons(judged: Judged) -> Grid:
+    columns = [
+        Column("comparison", "text"), Column("outcome", "text"), Column("effect", "estimate"),
+        Column("superiority"), Column("p"), Column("n"), Column("why", "text"),
+    ]  # fmt: skip
+    rows = [
+        [Cell(f.comparison), Cell(f.outcome),
+         Cell("" if f.outcome == "missing" else number(f.estimate), _interval(f)),
+         Cell(number(f.superiority, 2)), Cell(f"{f.p:.2g}" if f.p == f.p else ""),
+         Cell(str(f.n) if f.n else ""), Cell(f.reason)]
+        for f in judged.findings
+    ]  # fmt: skip
+    return Grid("", columns, rows)
