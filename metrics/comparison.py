@@ -63,6 +63,8 @@ def permutation_p(a: Sequence[float], b: Sequence[float], paired: bool = False) 
             a, b = np.split(rankdata([*a, *b]), [len(a)])
     if len(a) == len(b) == 1:
         return 1.0  # both labellings are equally extreme
+    if min(len(a), len(b)) == 1:  # which scipy refuses
+        return _one_against(a, b) if len(a) == 1 else _one_against(b, a)
 
     def difference(x, y, axis=-1):
         return x.mean(axis=axis) - y.mean(axis=axis)
@@ -76,6 +78,15 @@ def permutation_p(a: Sequence[float], b: Sequence[float], paired: bool = False) 
         rng=np.random.default_rng(0),
     )
     return float(found.pvalue)
+
+
+def _one_against(one: np.ndarray, many: np.ndarray) -> float:
+    """``permutation_p`` of a single value: each of all could have been the one."""
+    values = np.concatenate([one, many])
+    gaps = values - (values.sum() - values) / len(many)
+    near = 1e-12 * np.abs(values).max()
+    tails = [(gaps <= gaps[0] + near).mean(), (gaps >= gaps[0] - near).mean()]
+    return min(1.0, 2 * float(min(tails)))
 
 
 def superiority(a: Sequence[float], b: Sequence[float], paired: bool = False) -> float:

@@ -58,6 +58,14 @@ def test_one_value_has_no_interval_and_no_evidence():
     assert all(math.isnan(bound) for bound in t_difference([1], [2, 3])[1:])
 
 
+def test_one_value_against_many():
+    assert permutation_p([9.0], [1.0, 2.0, 3.0]) == 0.5  # the most extreme of four, either way
+    assert permutation_p([1.0, 2.0, 3.0], [9.0]) == 0.5
+    assert permutation_p([2.0], [1.0, 2.0, 3.0]) == 1.0
+    assert permutation_p([5.0], [5.0, 5.0]) == 1.0
+    assert permutation_p([math.inf], [1.0, 2.0, 3.0]) == 0.5
+
+
 def test_superiority_counts_pairs():
     assert superiority([1, 3], [2, 3]) == (0 + 0 + 1 + 0.5) / 4
     assert superiority([1, 3], [2, 3], paired=True) == (0 + 0.5) / 2
