@@ -64,12 +64,12 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
     results = evidence.results
     judged, unjudged = verdicts.judge(evidence)
     rank = {name: i for i, name in enumerate(DATASET_NAMES)}
-    names = dict.fromkeys(results.table["dataset"])
-    datasets = sorted(names, key=lambda d: (rank.get(d, len(rank)), d))
-    records = runs.by_dataset(evidence, job)
+    place = lambda name: (rank.get(name, len(rank)), name)  # noqa: E731
+    datasets = sorted(set(results.table["dataset"]), key=place)
+    records = sorted(runs.by_dataset(evidence, job), key=lambda r: place(r.dataset))
     groups = [group for record in records for group in record.groups]
     listed = [run for group in groups for run in group.runs]
-    drawn = {d: found for d in datasets if (found := curves.of(results, d))}
+    drawn = {i: found for i, d in enumerate(datasets) if (found := curves.of(results, d))}
     times = _equal_times(results.folder)
     return {
         "job": job,
@@ -84,7 +84,7 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
                 "scale": job.scale(d),
                 "final": grids.final(results, d),
                 "equal": grids.equal_time(times, d),
-                "curves": d in drawn,
+                "curves": i in drawn,
             }
             for i, d in enumerate(datasets)
         ],
@@ -95,7 +95,7 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
         "statuses": Counter(run.status for run in listed),
         "provenance": _provenance(listed),
         "hours": _hours(results.table),
-        "budgets": scale.budgets(evidence, job, datasets),
+        "budgets": scale.budgets(evidence, datasets),
         "settings": scale.settings(evidence, datasets),
         "notes": scale.notes(job, [group.label for group in groups]),
         "files": [n for n in ("metrics.csv", "summary.csv", "summary.md", "equal_time.csv",

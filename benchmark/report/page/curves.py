@@ -12,17 +12,21 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.artefacts import style
+from benchmark.artefacts import fig6, style
 from benchmark.errors import printable
 from benchmark.results import Results
 from benchmark.tables import ordered
 from metrics import METRICS
 
 DIGITS = 5  # significant ones: half a pixel needs three
-DARKEST = 0.68  # lightness of a line on a dark page
+DARKEST = 0.62  # lightness of a line on a dark page
+DARK = {"#CC6677": "#F4857F", "#882255": "#D977D4", "#000000": "#F0F0F0"}  # else too alike there
+FIRST = {fig6.DATASET: "data_iwae"}  # the metric a chart opens with, if not the first
 LOG = ("intra_mode_kl", "intra_mode_kl_reverse")
 # For datasets whose runs are variants of one method, which would all share its colour.
-SERIES = ("#CC6677", "#332288", "#DDCC77", "#117733", "#88CCEE", "#882255", "#44AA99", "#999933")
+SERIES = ("#CC6677", "#332288", "#DDCC77", "#117733", "#88CCEE", "#882255", "#44AA99", "#888888")
+BOUND = "7 4"
+WIDE = 2.4  # pixels, of the methods in question
 FAMILY = 3  # variants of a method from which on they get colours of their own
 
 
@@ -30,8 +34,8 @@ def of(results: Results, dataset: str) -> dict[str, Any] | None:
     """The curves of a dataset; None where there are none.
 
     metrics: id, label, log (whether the axis is). series: a method each, with id, name, color,
-    dark (the same on a dark page), dash, runs (seeds), steps, seconds (mean over seeds, by step),
-    and values: metric -> one list per seed, None where it has no finite value.
+    dark (the same on a dark page), dash, width, runs (seeds), steps, seconds (by step, mean over
+    seeds), and values: metric -> one list per seed, None where it has no finite value.
     """
     table = results.table
     table = table[table["dataset"] == dataset]
@@ -39,7 +43,7 @@ def of(results: Results, dataset: str) -> dict[str, Any] | None:
         return None
     last = table.groupby(["method", "seed"])["step"].transform("max")
     table = table[table["step"] < last]
-    names = [m for m in METRICS if m in set(table["metric"])]
+    names = sorted(set(METRICS) & set(table["metric"]), key=[FIRST.get(dataset), *METRICS].index)
     names += sorted(m for m in set(table["metric"]) - {*METRICS, "none", "nonfinite"})
     methods = [m for m in ordered(results.methods(dataset)) if m in set(table["method"])]
     looks = _looks(methods)
@@ -61,15 +65,16 @@ def _drawable(seeds: list[list[float | None]] | None) -> bool:
 
 
 def _series(table: pd.DataFrame, method: str, names: list[str]) -> dict[str, Any]:
-    steps = sorted({int(s) for s in table["step"]})
-    seeds = sorted({int(s) for s in table["seed"]})
+    steps, seeds = (sorted(set(table[c].astype(int))) for c in ("step", "seed"))
+    column, row = ({v: i for i, v in enumerate(values)} for values in (steps, seeds))
     seconds = table.groupby("step")["seconds"].mean()
-    values = {}
-    for name, rows in table.groupby("metric"):
-        if name in names:
-            wide = rows.pivot_table(index="seed", columns="step", values="value", aggfunc="last")
-            wide = wide.reindex(index=seeds, columns=steps)
-            values[name] = [[rounded(v) for v in row] for row in wide.to_numpy()]
+    values: dict[str, list[list[float | None]]] = {}
+    for metric, seed, step, value in zip(
+        *(table[c] for c in ("metric", "seed", "step", "value")), strict=True
+    ):
+        if metric in names:
+            found = values.setdefault(metric, [[None] * len(steps) for _ in seeds])
+            found[row[seed]][column[step]] = rounded(value)
     return {
         "id": method, "name": printable(style.name(method)), "runs": seeds, "steps": steps,
         "seconds": [rounded(seconds[s]) for s in steps], "values": values,
@@ -91,12 +96,17 @@ def _looks(methods: list[str]) -> dict[str, dict[str, str]]:
         color = looks[method]["color"] if alone else SERIES[i % len(SERIES)]
         dashes = looks[method]["ls"] if alone else "-"
         dash = "" if dashes == "-" else " ".join(f"{2 * d:g}" for d in dashes[1])
-        found[method] = {"color": color, "dark": lighter(color), "dash": dash}
+        if method == "oracle":  # a bound, no competitor
+            dash = BOUND
+        wide = WIDE if alone and method.startswith("lbt") else 1.5
+        found[method] = {"color": color, "dark": lighter(color), "dash": dash, "width": wide}
     return found
 
 
 def lighter(color: str) -> str:
     """A colour of the same hue that can be seen on a dark page."""
+    if color in DARK:
+        return DARK[color]
     red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
     hue, light, saturation = colorsys.rgb_to_hls(red, green, blue)
     parts = colorsys.hls_to_rgb(hue, max(light, DARKEST), saturation)

@@ -70,8 +70,9 @@
       const element = document.createElement("input");
       element.type = "checkbox";
       element.addEventListener("change", () => { change(element.checked); draw(); });
-      add(controls, "label", {}, label).prepend(element);
-      return () => { element.checked = read(); };
+      const box = add(controls, "label", {}, label);
+      box.prepend(element);
+      return (useful = true) => { element.checked = read(); box.hidden = !useful; };
     }
     function button(text, label, act) {
       const element = add(controls, "button", { type: "button", "aria-label": label }, text);
@@ -88,7 +89,7 @@
     });
     const sync = check("log", () => state.log, (on) => { state.log = on; });
     check("each seed", () => state.seeds, (on) => { state.seeds = on; });
-    const syncAll = check("outliers", () => state.all, (on) => { state.all = on; });
+    const syncAll = check("outliers too", () => state.all, (on) => { state.all = on; });
     button("−", "Zoom out", () => zoom(2));
     button("+", "Zoom in", () => zoom(0.5));
     button("all", "Show all", reset);
@@ -144,8 +145,8 @@
       svg.replaceChildren();
       svg.setAttribute("viewBox", `0 0 ${width} ${tall}`);
       svg.setAttribute("height", tall);
-      svg.setAttribute("aria-label", `${box.dataset.curves}: ${label} against ${AXES[state.x]}; arrow keys read values`);
-      const clip = `clip-${[...document.querySelectorAll(".chart")].indexOf(box)}`;
+      svg.setAttribute("aria-label", `${box.dataset.name}: ${label} against ${AXES[state.x]}; arrow keys read values`);
+      const clip = `clip-${box.dataset.curves}`;
       add(add(svg, "clipPath", { id: clip }), "rect",
           { x: MARGIN.left, y: MARGIN.top, width: right - MARGIN.left, height: bottom - MARGIN.top });
       for (const v of ticks(range.low, range.high, 5, state.log)) {
@@ -159,7 +160,7 @@
       const plot = add(svg, "g", { "clip-path": `url(#${clip})` });
       for (const { series, points } of shown) {
         if (state.hidden.has(series.id)) continue;
-        const look = { style: `--c:${series.color};--d:${series.dark}`, "stroke-dasharray": series.dash };
+        const look = { style: `--c:${series.color};--d:${series.dark};--w:${series.width}px`, "stroke-dasharray": series.dash };
         if (state.seeds) {
           for (const values of series.values[state.metric]) {
             const own = series.steps.map((step, i) => ({ step, seconds: series.seconds[i], low: values[i], mean: values[i] }))
@@ -173,7 +174,7 @@
         add(plot, "path", { class: "series", d: line(points, x, y, (p) => p.mean), ...look });
       }
       add(svg, "g", { class: "over" });
-      syncAll();
+      syncAll(range.cut);
       svg.dataset.cut = range.cut && !state.all;
       mark();
     }
@@ -199,7 +200,7 @@
         const item = add(readout, "li"), hidden = state.hidden.has(series.id);
         const toggle = add(item, "button", { type: "button", "aria-pressed": String(!hidden) });
         const swatch = add(toggle, "svg", { viewBox: "0 0 24 10", "aria-hidden": "true" });
-        const style = `--c:${series.color};--d:${series.dark}`;
+        const style = `--c:${series.color};--d:${series.dark};--w:${series.width}px`;
         add(swatch, "path", { class: "series", d: "M0 5H24", style, "stroke-dasharray": series.dash });
         add(toggle, "span", {}, series.name);
         const point = points.filter((p) => place(p) <= at + 1e-9).pop();
@@ -284,7 +285,7 @@
   window.addEventListener("hashchange", reveal);
   if (matchMedia("(max-width: 74.99rem)").matches) document.querySelector(".contents").open = false;
   window.addEventListener("beforeprint", () => {
-    for (const details of document.querySelectorAll(".verdicts, .claim:not(.not-run), .departures")) details.open = true;
+    for (const details of document.querySelectorAll(".verdicts, .claim:not(.not-run)")) details.open = true;
   });
 
   const data = JSON.parse(document.getElementById("curves").textContent);

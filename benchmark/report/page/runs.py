@@ -14,7 +14,7 @@ from benchmark.artefacts import style
 from benchmark.compile import pays
 from benchmark.errors import UserError
 from benchmark.job import Job, parse_label
-from benchmark.report.evidence import Evidence, released
+from benchmark.report.evidence import Evidence, released, shipped
 from benchmark.report.page.grids import number
 from benchmark.store import read_json
 from benchmark.tables import ordered
@@ -76,7 +76,7 @@ def by_dataset(evidence: Evidence, job: Job) -> list[Records]:
             group for label in ordered(labels)
             for group in _groups(evidence, job, dataset, label, labels[label])
         ])
-        for dataset, labels in sorted(found.items())
+        for dataset, labels in found.items()
     ]  # fmt: skip
 
 
@@ -101,9 +101,9 @@ def _groups(
 def _group(evidence: Evidence, job: Job, dataset: str, label: str, members: list) -> Group:
     record = members[0][1]
     settings, budget = (_mapping(record, key) for key in ("settings", "budget"))
-    released = released_settings(evidence, dataset, label)
+    theirs = released_settings(evidence, dataset, label)
     listed = [
-        (k, _text(v), _text(released[k]) if k in released and released[k] != v else "")
+        (k, _text(v), _text(theirs[k]) if k in theirs and theirs[k] != v else "")
         for k, v in sorted(settings.items())
     ]
     words = ", ".join(f"{k.replace('_', ' ')} {number(v)}" for k, v in sorted(budget.items()))
@@ -162,15 +162,14 @@ def _spelled(job: Job, dataset: str, label: str, settings: dict) -> tuple[str, d
     values), by its key and what ``--set`` must change.
     """
     key = label.partition("[")[0]
-    plain = Job(job.name)  # without this command's own --set of methods
     try:
         asked = parse_label(label).settings
         if "~" not in label and all(settings.get(k) == v for k, v in asked.items()):
             return label, {}
-        usual = plain.runs(dataset, key)[0].settings
+        plain = shipped(job.name).runs(dataset, key)[0].settings  # without --set of this command
     except UserError:
-        usual = {}
-    return key, {k: v for k, v in settings.items() if k not in usual or usual[k] != v}
+        plain = {}
+    return key, {k: v for k, v in settings.items() if k not in plain or plain[k] != v}
 
 
 def released_settings(evidence: Evidence, dataset: str, label: str) -> dict[str, Any]:

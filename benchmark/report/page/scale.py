@@ -28,12 +28,12 @@ class Note(NamedTuple):
     blocks: list[str | list[str]]
 
 
-def budgets(evidence: Evidence, job: Job, datasets: list[str]) -> Grid:
+def budgets(evidence: Evidence, datasets: list[str]) -> Grid:
     """A row per dataset with runs: its size beside the released one."""
     columns = [
         Column("dataset", "text"), Column("updates"), Column("released"), Column("batch"),
         Column("released"), Column("share of the released training"), Column("seeds"),
-        Column("samples at the end"), Column("scale, as the preset states it", "text"),
+        Column("samples at the end"),
     ]  # fmt: skip
     rows = []
     for dataset in datasets:
@@ -49,7 +49,7 @@ def budgets(evidence: Evidence, job: Job, datasets: list[str]) -> Grid:
         seeds = table.loc[table["dataset"] == dataset, "seed"].nunique()
         cells = [dataset, number(size[0]), number(full[0]), number(size[1]), number(full[1])]
         cells += [share, number(seeds), number(ours.get("final_samples"))]
-        rows.append([*map(Cell, cells), Cell(job.scale(dataset))])
+        rows.append([*map(Cell, cells)])
     caption = "Budgets of the runs here; released: the authors' code, or else preset paper."
     return Grid(caption, columns, rows)
 
@@ -99,7 +99,7 @@ def departures(path: Path) -> list[str | list[str]]:
     """The part of a module's docstring from the paragraph on departures on; none without one."""
     text = (ast.get_docstring(ast.parse(path.read_text())) or "") if is_file(str(path)) else ""
     found = re.search(rf"(?:\A|\n\n)({WORD}\b.*)", text, re.DOTALL)
-    return blocks(found[1]) if found else []
+    return blocks(found[1].removeprefix(f"{WORD}: ")) if found else []
 
 
 def blocks(text: str) -> list[str | list[str]]:

@@ -1,0 +1,385 @@
+"""The page of a preset: what it says, that it is inert, and that it works in a real browser."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pandas as pd
+import pytest
+from browser import Browser, find
+from PIL import Image
+from test_claims import write_run
+from test_hostile import NASTY
+
+from benchmark import __main__ as command_line
+from benchmark.__main__ import main, parser
+from benchmark.artefacts import ARTEFACTS
+from benchmark.job import Job
+from benchmark.report import claims, page
+from benchmark.report.page import curves, grids, pictures, runs, scale, sections
+from benchmark.results import Results
+from benchmark.store import write_json
+
+CHROMIUM = find()
+LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "background", "manifest"}
+
+
+class Reader(HTMLParser):
+    """Tags with their attributes, ids, and the text that a reader sees."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._unseen = False
+        self.feed(text)
+        self.ids = {a["id"] for _, a in self.tags if "id" in a}
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self._unseen = tag in ("script", "style")
+
+    def handle_endtag(self, tag):
+        self._unseen = False
+
+    def handle_data(self, data):
+        if not self._unseen:
+            self.words.append(data)
+
+    def all(self, tag: str, attribute: str) -> list[str]:
+        return [a[attribute] for t, a in self.tags if t == tag and a.get(attribute) is not None]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Results of preset quick: two methods on the ring, runs that failed, diverged and did not end,
+    a figure, tables, and a variant whose name needs quoting.
+    """
+    out = tmp_path_factory.mktemp("results")
+    ends = {"lbt_gan": [8, 8, 8], "gan": [7, 6, 8], "lbt[K=3]": [8, 8, 8]}
+    for label, modes in ends.items():
+        for seed, last in enumerate(modes):
+            bent = {"modes_covered": [8, 3, 5, last], "intra_mode_kl": [9.0, 2.0, 1.0, 0.5]}
+            write_run(out, label, seed, bent, share=0.006)
+    write_run(out, "veegan", 0, {"modes_covered": [8, 2]}, status="diverged")
+    failed = out / "quick" / "runs" / "ring" / "ali" / "seed0"
+    write_json(failed / "settings.json", {"data": "ring", "budget": {"iterations": 9}})
+    write_json(failed / "provenance.json", {"status": "failed", "reason": "ValueError: no luck"})
+    write_json(failed.with_name("seed1") / "settings.json", {"data": "ring"})
+    figures, listed = out / "quick" / "figures", out / "quick" / "tables"
+    figures.mkdir()
+    listed.mkdir()
+    Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(figures / "fig3.png")
+    (figures / "fig5.png").write_text("no picture")
+    minima = {"divergence": ["JS", "KL"], "a": [-3.25, -3.0], "nats": [0.2141, float("inf")]}
+    pd.DataFrame(minima | {"collapsed": [True, False]}).to_csv(figures / "fig1.csv", index=False)
+    (figures / "extra.csv").write_text("x,mean,low,high\n1,2.5,2,3\n")
+    return out
+
+
+@pytest.fixture(scope="module")
+def written(folder) -> Path:
+    return page.write(folder, Job("quick"))
+
+
+@pytest.fixture(scope="module")
+def read(written) -> Reader:
+    return Reader(written.read_text())
+
+
+def test_verdicts_come_first_then_the_papers_order(read, folder):
+    places = [i for t, a in read.tags if t == "section" and (i := a.get("id"))]
+    artefacts = ["table1", *(f"fig{n}" for n in range(1, 9)), "theory"]
+    assert places[:11] == ["verdicts", *artefacts]
+    assert places[-2:] == ["scale", "runs"]
+    ids = {claim.id for claim in claims.load()}
+    assert {i.removeprefix("claim-") for i in read.ids if i.startswith("claim-")} == ids
+    (judged,) = (j for j in claims.ledger(folder, "quick") if j.claim.id == "ring-modes-lbt-gan")
+    assert judged.verdict == "supported"
+    at = read.text.index(judged.claim.text)
+    assert "8 [8, 8] n = 3" in read.text[at : at + 200]
+    assert "too little to refute" in read.text or "too few seeds" in read.text
+
+
+def test_every_artefact_has_the_papers_words():
+    assert list(sections.paper())[:1] == ["table1"]
+    assert set(ARTEFACTS) <= set(sections.paper())
+    for name, entry in sections.paper().items():
+        assert len(entry.paper) > 80, name
+
+
+def test_the_papers_numbers_stand_beside_ours(read):
+    at = read.text.index("Figure 7:")
+    assert "a = -3.25, b = -2.69" in read.text[at : at + 600]
+    assert "999.6 modes" in read.text
+
+
+def test_runs_that_did_not_complete_are_shown(read):
+    assert "ALI 0 failed: ValueError: no luck" in read.text
+    assert "VEEGAN 0 diverged" in read.text and "ALI 1 unfinished" in read.text
+    assert "1 (1 missed)" in read.text
+
+
+def test_what_is_missing_is_named_with_its_command(read):
+    assert "python -m benchmark --reproduce fig4 --preset quick" in read.text
+    assert "No runs on cifar10 and celeba here." in read.text
+    assert "fig5.png: damaged" in read.text
+
+
+def test_other_files_are_shown_last(read):
+    assert read.text.index("extra.csv") > read.text.index("Theory:")
+    assert "2.5 [2, 3]" in read.text
+
+
+def test_equal_results_give_equal_bytes(folder, written):
+    before = written.read_bytes()
+    assert page.write(folder, Job("quick")).read_bytes() == before
+
+
+def test_nothing_is_loaded_from_anywhere(read, written):
+    for tag, attributes in read.tags:
+        for name in LOADING & set(attributes):
+            assert attributes[name].startswith("data:"), (tag, name)
+        if tag == "link":
+            assert attributes["href"].startswith("data:")
+    text = written.read_text()
+    assert "@import" not in text and "fetch(" not in text and "XMLHttpRequest" not in text
+    assert not re.search(r"url\((?!#)", text)
+    policy = next(a["content"] for _, a in read.tags if a.get("http-equiv"))
+    assert "default-src 'none'" in policy and "img-src data:" in policy
+    script = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    assert len(script) == 1 and page.digest(script[0]) in policy
+
+
+def test_links_resolve(read, written):
+    targets = read.all("a", "href")
+    assert len(targets) > 60
+    for target in targets:
+        if target.startswith("#"):
+            assert target[1:] in read.ids, target
+        else:
+            assert "://" not in target and (written.parent / unquote(target)).exists(), target
+
+
+def test_pictures_carry_their_pixels_and_words(read):
+    pictures = [a for t, a in read.tags if t == "img"]
+    assert pictures
+    for attributes in pictures:
+        assert attributes["src"].startswith("data:image/webp;base64,UklG")
+        assert attributes["alt"] and attributes["width"] and attributes["height"]
+
+
+def test_the_commands_of_runs_parse(folder, read):
+    commands = [w for record in records(folder) for g in record.groups for r in g.runs
+                for w in [r.command]]  # fmt: skip
+    assert len(commands) == 12
+    for command in commands:
+        assert command in read.text
+        words = shlex.split(command)
+        arguments = parser().parse_args(words[words.index("benchmark") + 1 :])
+        assert arguments.preset == "quick" and arguments.dataset == "ring"
+    assert any("'lbt[K=3]'" in command for command in commands)
+
+
+def records(out: Path) -> list[runs.Records]:
+    return runs.by_dataset(page.Evidence(out, "quick"), Job("quick"))
+
+
+def test_a_command_names_commit_device_budget_and_plugin():
+    job = Job("smoke", ("ring.batch=8", "lbt.K=2"))
+    source = {"commit": "0123456789ab-dirty", "device": "cuda", "tf32": True}
+    found = runs.command(job, "ring", "loud", "3", {}, source)
+    assert found == (
+        "git checkout 0123456789ab && python -m benchmark --plugin loud.py --methods loud "
+        "--dataset ring --preset smoke --seeds 3 --set ring.batch=8 --device cuda --tf32 "
+        "--out repeat"
+    )
+    assert "checkout" not in runs.command(job, "ring", "gan", "0", {}, {"commit": "$(reboot)"})
+
+
+def test_a_shortened_label_is_asked_for_by_its_settings():
+    job = Job("quick")
+    record = {"settings": job.runs("ring", "gan")[0].settings | {"eta_psi": 0.5}}
+    found = shlex.split(runs.command(job, "ring", "gan[eta_psi=0_5~01234567]", "0", record, {}))
+    assert found[found.index("--methods") + 1] == "gan"
+    assert found[found.index("--set") + 1] == "gan.eta_psi=0.5"
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory) -> Path:
+    """A results folder in which every name and text is an attack."""
+    out = tmp_path_factory.mktemp("hostile")
+    name = NASTY.replace("/", "") + "\u202e\"'</script><img src=x onerror=alert(1)>".replace(
+        "/", ""
+    )
+    place = out / "quick" / "runs" / name / name / "seed0"
+    write_json(
+        place / "settings.json", {"data": name, "settings": {name: name}, "budget": {name: 1}}
+    )
+    keys = ("commit", "device", "hardware", "started", "reason")
+    write_json(place / "provenance.json", {"status": NASTY} | {key: name for key in keys})
+    rows = [(step, 0.5 * step, name, 1.0 + step) for step in range(4)]
+    rows += [(step, 0.5 * step, "modes_covered", 3.0) for step in range(4)]
+    pd.DataFrame(rows, columns=["step", "seconds", "metric", "value"]).to_csv(
+        place / "metrics.csv", index=False
+    )
+    figures = out / "quick" / "figures"
+    figures.mkdir()
+    pd.DataFrame({name: [name], "</script><b>": ["</td>"]}).to_csv(figures / f"{name}.csv")
+    return page.write(out, Job("quick"))
+
+
+def test_hostile_text_is_inert(hostile):
+    text = hostile.read_text()
+    read = Reader(text)
+    assert "<script>alert" not in text and "<img" not in text and "\x1b" not in text
+    assert "\u202e" not in text
+    assert sum(tag == "script" for tag, _ in read.tags) == 2
+    assert not any(name.startswith("on") for _, attributes in read.tags for name in attributes)
+    assert "<script>alert(1)<script>" in read.text  # shown as what it is
+    data = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.DOTALL)[1]
+    assert "<" not in data and json.loads(data)
+
+
+def test_a_page_that_fails_is_one_line_and_loses_nothing(folder, written, monkeypatch, capsys):
+    before = written.read_bytes()
+    monkeypatch.setattr(page, "content", lambda *_: 1 / 0)
+    assert command_line.draw(command_line.PAGE, folder, Job("quick")) == 1
+    error = capsys.readouterr().err
+    assert error == "page: failed: ZeroDivisionError: division by zero\n"
+    assert written.read_bytes() == before
+
+
+def test_a_command_writes_the_page_and_report_rewrites_it(tmp_path, capsys):
+    sizes = [f"--set=ring.{k}" for k in ("iterations=4", "batch=8", "final_samples=2000",
+                                         "eval_samples=500")]  # fmt: skip
+    command = ["--preset", "smoke", "--seeds", "0", *sizes, "--jobs", "1", "--methods", "gan"]
+    command += ["--out", str(tmp_path)]
+    assert main(command) == 0
+    (path,) = tmp_path.glob("smoke*/index.html")
+    first = path.read_bytes()
+    assert f": {path}" in capsys.readouterr().out
+    assert "--set ring.batch=8" in Reader(first.decode()).text
+    path.unlink()
+    assert main([*command, "--report", "--reproduce", "fig2"]) == 0
+    assert path.is_file()
+
+
+@pytest.mark.parametrize(
+    "value, digits, text",
+    [(-3.25, None, "\N{MINUS SIGN}3.25"), (1234.0, None, "1,234"), (float("nan"), 1, ""),
+     (float("-inf"), 1, "\N{MINUS SIGN}\N{INFINITY}"), (True, None, "yes"), ("a", 2, "a"),
+     (0.123456, None, "0.1235"), (np.float64(2.0), 1, "2.0"), (None, None, "")],
+)  # fmt: skip
+def test_numbers(value, digits, text):
+    assert grids.number(value, digits) == text
+
+
+def test_curves_leave_out_the_last_evaluation_and_keep_every_seed(folder):
+    found = curves.of(Results(folder, "quick"), "ring")
+    (series,) = (s for s in found["series"] if s["id"] == "lbt[K=3]")
+    assert len(series["steps"]) == 3 and series["runs"] == [0, 1, 2]
+    assert series["values"]["modes_covered"] == [[8.0, 3.0, 5.0]] * 3
+    assert [m["log"] for m in found["metrics"]] == [False, True]
+
+
+@pytest.mark.parametrize("value, kept", [(1.23456789, 1.2346), (float("inf"), None)])
+def test_json_has_no_infinities(value, kept):
+    assert curves.rounded(value) == kept
+
+
+def test_departures_are_read_from_docstrings(tmp_path):
+    plugin = tmp_path / "mine.py"
+    plugin.write_text('"""Mine.\n\nDepartures: none\nworth naming.\n\n- one\n  two\n- three\n"""\n')
+    assert scale.departures(plugin) == ["none worth naming.", ["one two", "three"]]
+    assert scale.departures(tmp_path / "gone.py") == []
+    names = [note.name for note in scale.notes(Job("quick"), ["lbt[K=3]", "gone"])]
+    assert names[0] == "LBT" and "methods/convnets.py" in names and "GAN" not in names
+
+
+def test_a_large_picture_is_made_smaller(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (300, 2800, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    found = pictures.inline(tmp_path / "a.png")
+    assert (found.width, found.height) == (1400, 150)
+    assert len(found.uri) < (tmp_path / "a.png").stat().st_size
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    if not CHROMIUM:
+        pytest.skip("needs Chromium in PATH, or its path in $CHROME")
+    with Browser(CHROMIUM, tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+PICTURES = "[...document.images].every(i => i.complete && i.naturalWidth > 0)"
+WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
+COLOURS = "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_it_works_in_a_browser(browser, written, width):
+    browser.open(written, width)
+    assert browser.value("document.querySelectorAll('.chart path.series').length") > 4
+    assert browser.value(PICTURES)
+    for folded in (False, True):
+        if folded:
+            browser.value("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+        needed, there = browser.value(WIDTHS)
+        assert needed <= there, f"{needed - there} px wider than a window of {width} px"
+    light = browser.value(COLOURS)
+    assert not browser.errors()
+    assert {u.partition(":")[0] for u in browser.requests()} <= {"file", "data"}
+    assert [u for u in browser.requests() if u.startswith("file:")] == [written.as_uri()]
+    browser.open(written, width, dark=True)
+    assert not set(light) & set(browser.value(COLOURS))
+
+
+def test_the_keyboard_reads_and_zooms_a_chart(browser, written):
+    browser.open(written)
+    moment = "document.querySelector('.moment').textContent"
+    ticks = "[...document.querySelectorAll('.chart text')].map(t => t.textContent).join()"
+    browser.value("document.querySelector('.chart > svg').focus()")
+    browser.press("Home")
+    assert browser.value(moment).startswith("At 0 updates")
+    browser.press("ArrowRight")
+    at = browser.value(moment)
+    assert not at.startswith("At 0 ") and browser.value(
+        "document.querySelector('.cursor') !== null"
+    )
+    before = browser.value(ticks)
+    browser.press("+")
+    assert browser.value(ticks) != before and browser.value(moment) == at
+    browser.press("0")
+    assert browser.value(ticks) == before
+    assert not browser.errors()
+
+
+def test_the_first_tab_stop_skips_to_the_results(browser, written):
+    browser.open(written)
+    browser.press("Tab")
+    assert browser.value("document.activeElement.className") == "skip"
+    assert browser.value("document.activeElement.getBoundingClientRect().left") >= 0
+
+
+def test_a_link_to_a_folded_claim_unfolds_it(browser, written):
+    browser.open(written)
+    browser.value("location.hash = '#claim-table1-modes'")
+    browser.value("new Promise(done => setTimeout(done, 50))")
+    assert browser.value("document.getElementById('claim-table1-modes').checkVisibility()")
+
+
+def test_hostile_text_runs_nothing_in_a_browser(browser, hostile):
+    browser.open(hostile, 360)
+    assert not browser.errors()
+    assert [u for u in browser.requests() if not u.startswith("data:")] == [hostile.as_uri()]
+    needed, there = browser.value(WIDTHS)
+    assert needed <= there
