@@ -63,10 +63,8 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
     """What the template shows."""
     results = evidence.results
     judged, unjudged = verdicts.judge(evidence)
-    rank = {name: i for i, name in enumerate(DATASET_NAMES)}
-    place = lambda name: (rank.get(name, len(rank)), name)  # noqa: E731
-    datasets = sorted(set(results.table["dataset"]), key=place)
-    records = sorted(runs.by_dataset(evidence, job), key=lambda r: place(r.dataset))
+    datasets = sorted(set(results.table["dataset"]), key=_place)
+    records = sorted(runs.by_dataset(evidence, job), key=lambda record: _place(record.dataset))
     groups = [group for record in records for group in record.groups]
     listed = [run for group in groups for run in group.runs]
     drawn = {i: found for i, d in enumerate(datasets) if (found := curves.of(results, d))}
@@ -102,6 +100,12 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
                               "claims.csv", "claims_details.csv")
                   if (results.folder / n).is_file()],
     }  # fmt: skip
+
+
+def _place(dataset: str) -> tuple[int, str]:
+    """The order of datasets, those with names of their own last."""
+    known = dataset in DATASET_NAMES
+    return (DATASET_NAMES.index(dataset) if known else len(DATASET_NAMES), dataset)
 
 
 def _equal_times(folder: Path) -> pd.DataFrame:

@@ -115,7 +115,7 @@
       let low = sorted[0], high = sorted[sorted.length - 1];
       const q1 = sorted[Math.floor(sorted.length / 4)], q3 = sorted[Math.floor(sorted.length * 3 / 4)];
       const fence = FENCE * (q3 - q1);
-      const cut = fence > 0 && (low < q1 - fence || high > q3 + fence);
+      const cut = !state.log && fence > 0 && (low < q1 - fence || high > q3 + fence);
       if (cut && !state.all) {
         low = Math.min(...sorted.filter((v) => v >= q1 - fence));
         high = Math.max(...sorted.filter((v) => v <= q3 + fence));
