@@ -55,7 +55,7 @@ class DatasetSettings(Strict):
     iterations: int = Field(ge=1, le=10**9)  # generator updates
     batch: int = Field(ge=1, le=10**6)  # data points, and generated samples, per batch
     z_dim: int = Field(256, ge=3, le=10**6)  # authors' code; the data's own push-forward needs 3
-    # Of 2D points, for every method alike: on the grid, modes 0.2 apart are close for a tanh network.
+    # Of 2D points, for every method alike: modes of the grid are close for a tanh network.
     coordinate_scale: float = Field(1.0, gt=0, le=1e6)
     evaluations: int = Field(
         ge=1, le=10**5

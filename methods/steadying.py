@@ -6,8 +6,8 @@ is the paper's; both are off by default, and a method knows of neither.
 anneal: over the last share of the iterations, what one iteration adds to any player's parameters is
 scaled down linearly to nothing. For Adam's single steps this is the usual decay of the step size.
 average: samples come from an exponential moving average of theta (Polyak & Juditsky 1992),
-average <- d average + (1 - d) theta with d = min(decay, (1 + t) / (10 + t)) after t updates, so that
-the start is soon forgotten. Training goes on with theta itself.
+average <- d average + (1 - d) theta with d = min(decay, (1 + t) / (10 + t)) after t updates, so
+that the start is soon forgotten. Training goes on with theta itself.
 """
 
 from __future__ import annotations

@@ -18,7 +18,19 @@ def test_a_variant_is_named_by_its_settings():
     assert job.variant("ring", "lbt", M=5) == "lbt"  # what the preset has anyway
 
 
-@pytest.mark.parametrize("label", ["lbt[K=3", "lbt[K]", "lbt[KK=3]", "lbtt[K=3]", "lbt[K=0]", "lbt[mogg]", "gan[mog]", "lbt[K=3,mog]"])
+@pytest.mark.parametrize(
+    "label",
+    [
+        "lbt[K=3",
+        "lbt[K]",
+        "lbt[KK=3]",
+        "lbtt[K=3]",
+        "lbt[K=0]",
+        "lbt[mogg]",
+        "gan[mog]",
+        "lbt[K=3,mog]",
+    ],
+)
 def test_a_wrong_variant_is_refused(label):
     with pytest.raises(UserError):
         Job("smoke", seeds=(0,)).runs("ring", label)

@@ -94,7 +94,7 @@ class Evidence:
         preset, _, changed = self.name.partition("[")
         if preset not in preset_names():
             return ""
-        return usual(preset).scale(dataset) + (f"; changed: [{changed}" if changed else "")
+        return shipped(preset).scale(dataset) + (f"; changed: [{changed}" if changed else "")
 
 
 def drops(curve: pd.Series) -> float:
@@ -112,14 +112,14 @@ CURVES = {"average": lambda curve: float(curve.mean()), "drops": drops, "setback
 
 
 @cache
-def usual(preset: str) -> Job:
-    """A preset as it is shipped."""
+def shipped(preset: str) -> Job:
+    """A preset without changes."""
     return Job(preset)
 
 
 def released() -> Job:
     """The released settings."""
-    return usual(RELEASED)
+    return shipped(RELEASED)
 
 
 def every(out: Path, name: str | None = None) -> list[Evidence]:

@@ -14,7 +14,7 @@ from benchmark.artefacts import style
 from benchmark.compile import pays
 from benchmark.errors import UserError
 from benchmark.job import Job, parse_label
-from benchmark.report.evidence import Evidence, released, usual
+from benchmark.report.evidence import Evidence, released, shipped
 from benchmark.report.page.grids import number
 from benchmark.store import read_json
 from benchmark.tables import ordered
@@ -166,7 +166,7 @@ def _spelled(job: Job, dataset: str, label: str, settings: dict) -> tuple[str, d
         asked = parse_label(label).settings
         if "~" not in label and all(settings.get(k) == v for k, v in asked.items()):
             return label, {}
-        plain = usual(job.name).runs(dataset, key)[0].settings  # without --set of this command
+        plain = shipped(job.name).runs(dataset, key)[0].settings  # without --set of this command
     except UserError:
         plain = {}
     return key, {k: v for k, v in settings.items() if k not in plain or plain[k] != v}
