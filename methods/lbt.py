@@ -48,9 +48,10 @@ class LBTConfig(EstimatorConfig, NetworkConfig):
     eta_theta: float = Field(1e-3, gt=0)  # authors' code
     eta_phi: float = Field(1e-4, gt=0)  # unrolled steps; authors' code
     eta_phi_inner: float = Field(3e-4, gt=0)  # kept steps; authors' code
-    beta1: float = Field(0.5, ge=0, lt=1)  # authors' code
+    beta1: float = Field(0.5, ge=0, lt=1)  # of G's (and D's) Adam; authors' code
     beta2: float = Field(0.999, ge=0, lt=1)
-    beta2_phi: float = Field(0.999, ge=0, lt=1)  # of the estimator's Adam; ours where it differs
+    beta1_phi: float = Field(0.5, ge=0, lt=1)  # of the estimator's Adam; authors' code
+    beta2_phi: float = Field(0.999, ge=0, lt=1)
     eps_root: float = Field(1e-8, gt=0)  # inside the root, estimator only; authors' code
     detach_v: bool = True  # authors' code
     hypergradient: Literal["unrolled", "implicit"] = "unrolled"  # paper: Eq. 5, against Eq. 4
@@ -85,7 +86,7 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
     """LBT's inner and outer problem in the estimator, shared with LBT-GAN."""
     estimator = estimators.build(spec, cfg)
     generator = nets.generator(spec, cfg.nets)
-    optimiser = adam(cfg.beta1, cfg.beta2_phi, 0.0, cfg.eps_root, detach_v=cfg.detach_v)
+    optimiser = adam(cfg.beta1_phi, cfg.beta2_phi, 0.0, cfg.eps_root, detach_v=cfg.detach_v)
 
     def loss(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
         return -estimator.log_prob(phi, x, eps).mean()
