@@ -6,7 +6,7 @@ is the subject as it is, the others draw every setting at random. A trial trains
 thread for a fixed processor time (compilation and evaluation excluded; what else the machine does
 hardly matters) and is measured then. Written to
 ``<out>/<dataset>.csv`` after every trial; the same command continues where the file ends. Ranked by
-modes covered, then by intra-mode KL.
+modes covered, then by both other metrics.
 """
 
 from __future__ import annotations
@@ -78,9 +78,18 @@ def attempt(run: Run, seconds: float) -> dict[str, Any]:
 
 
 def ranked(table: pd.DataFrame) -> pd.DataFrame:
-    """Trials, the best of each subject first."""
-    order = ["subject", "modes_covered", "intra_mode_kl"]
-    return table.sort_values(order, ascending=[True, False, True], na_position="last")
+    """Trials, the best of each subject first: by modes covered, then, among equals, by the sum of
+    the ranks in high-quality share and intra-mode KL. A diverged trial comes last.
+    """
+    table = table.reset_index(drop=True)
+    level = table.groupby(["subject", "modes_covered"])
+    both = level["high_quality_pct"].rank(ascending=False) + level["intra_mode_kl"].rank()
+    order = table.assign(both=both).sort_values(
+        ["subject", "modes_covered", "both", "intra_mode_kl"],
+        ascending=[True, False, True, True],
+        na_position="last",
+    )
+    return order.drop(columns="both")
 
 
 def load(dataset: str) -> dict[str, dict[str, list]]:
