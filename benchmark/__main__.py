@@ -6,7 +6,6 @@ Heavy imports happen only where they are needed, so that --help and --list answe
 from __future__ import annotations
 
 import argparse
-import ast
 import os
 import re
 import sys
@@ -126,6 +125,8 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     """Carry out parsed arguments."""
     if arguments.list:
+        from benchmark.listing import listing
+
         print(listing())
         return 0
     if arguments.claims:
@@ -311,36 +312,6 @@ def requested(arguments: argparse.Namespace, job, names: list[str]) -> list:
                 for run in job.runs(dataset, method)[:seeds]:
                     runs.setdefault((run.dataset, run.label, run.seed), run)
     return list(runs.values())
-
-
-def listing() -> str:
-    """Every method, dataset, artefact and preset with a line each; imports nothing heavy."""
-    from benchmark import strict_yaml
-    from benchmark.artefacts import ARTEFACTS
-    from benchmark.config import DATASET_NAMES
-    from methods import REGISTRY
-
-    files = sorted((ROOT / "benchmark" / "presets").glob("*.yaml"))
-    presets = {p.stem: strict_yaml.load(p.read_text(), p.name) for p in files}
-    datasets = ast.parse((ROOT / "benchmark" / "datasets.py").read_text())
-    functions = {n.name: n for n in datasets.body if isinstance(n, ast.FunctionDef)}
-    blocks = {
-        "methods": {key: first_line(module) for key, module in REGISTRY.items()},
-        "datasets": {n: ast.get_docstring(functions[n]).splitlines()[0] for n in DATASET_NAMES},
-        "artefacts": {key: first_line(module) for key, module in ARTEFACTS.items()},
-        "presets": {name: preset["description"] for name, preset in presets.items()},
-    }
-    return "\n".join(
-        line
-        for title, entries in blocks.items()
-        for line in (f"{title}:", *(f"  {key:14} {text}" for key, text in entries.items()))
-    )
-
-
-def first_line(module: str) -> str:
-    """First line of a module's docstring, read without importing it."""
-    source = ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text()
-    return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
 
 
 def split(text: str | None) -> list[str]:

@@ -1,0 +1,41 @@
+"""What there is to name on the command line, with a line each; imports nothing heavy."""
+
+from __future__ import annotations
+
+import ast
+
+from benchmark import strict_yaml
+from benchmark.artefacts import ARTEFACTS
+from benchmark.config import DATASET_NAMES, PRESETS, named_variants
+from benchmark.provenance import ROOT
+from methods import REGISTRY
+
+
+def listing() -> str:
+    """Methods, their named variants, datasets, artefacts and presets."""
+    files = sorted(PRESETS.glob("*.yaml"))
+    presets = {p.stem: strict_yaml.load(p.read_text(), p.name) for p in files}
+    datasets = ast.parse((ROOT / "benchmark" / "datasets.py").read_text())
+    functions = {n.name: n for n in datasets.body if isinstance(n, ast.FunctionDef)}
+    blocks = {
+        "methods": {key: first_line(module) for key, module in REGISTRY.items()},
+        "variants": {
+            f"{key}[{name}]": entry["why"]
+            for key, variants in named_variants().items()
+            for name, entry in variants.items()
+        },
+        "datasets": {n: ast.get_docstring(functions[n]).splitlines()[0] for n in DATASET_NAMES},
+        "artefacts": {key: first_line(module) for key, module in ARTEFACTS.items()},
+        "presets": {name: preset["description"] for name, preset in presets.items()},
+    }
+    return "\n".join(
+        line
+        for title, entries in blocks.items()
+        for line in (f"{title}:", *(f"  {key:18} {text}" for key, text in entries.items()))
+    )
+
+
+def first_line(module: str) -> str:
+    """First line of a module's docstring, read without importing it."""
+    source = ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text()
+    return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
