@@ -6,14 +6,14 @@ are unknown. Declaring them is enough for datasets, transforms and utils.
 
 from __future__ import annotations
 
-from torch.library import Library
+from torch import library
 
 try:
     import torchvision
 except RuntimeError as error:
     if "torchvision::nms" not in str(error):
         raise
-    _library = Library("torchvision", "DEF")
+    _library = library.Library("torchvision", "DEF")
     for _name in ("nms", "qnms"):
         _library.define(f"{_name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     import torchvision
