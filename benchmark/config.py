@@ -30,6 +30,7 @@ DATASET_NAMES = (
 )  # fmt: skip
 NAME = r"^[A-Za-z][A-Za-z0-9_]{0,59}$"  # of a dataset: it names folders, tables and panels
 PROSE = r"^[^<>$\\`|\x00-\x1f\x7f]{1,300}$"  # inert in HTML, LaTeX, Markdown and a terminal
+STUDENTS = "students_"  # begins the names of datasets that are the artefact estimators' alone
 STAND_INS = {"stacked_mnist": "stacked_digits"}  # trained with the settings of the original
 
 

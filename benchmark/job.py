@@ -26,6 +26,7 @@ from benchmark import strict_yaml
 from benchmark.config import (
     DATASET_NAMES,
     STAND_INS,
+    STUDENTS,
     DatasetSettings,
     Run,
     config_class,
@@ -162,14 +163,19 @@ class Job:
 
     def stacked(self) -> list[str]:
         """The preset's Stacked MNIST datasets; their stand-in where MNIST cannot be had."""
-        names = [name for name in self.preset.datasets if self.budget(name).data in STAND_INS]
-        if names and not self._mnist():
+        names = [
+            name
+            for name in self.preset.datasets
+            if self.budget(name).data in STAND_INS and not name.startswith(STUDENTS)
+        ]
+        if names and not self.mnist():
             return list(dict.fromkeys(STAND_INS[self.budget(name).data] for name in names))
         return names
 
     @staticmethod
     @cache
-    def _mnist() -> bool:
+    def mnist() -> bool:
+        """Whether MNIST is at hand, or could be downloaded; says so once where not."""
         from benchmark import images
 
         if images.mnist_found():

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark import tables
+from benchmark.config import STUDENTS
 from benchmark.store import read_json
 
 STACKED = ("stacked_mnist", "stacked_digits")
@@ -40,7 +41,8 @@ class Results:
 
     def stacked(self) -> list[str]:
         """Datasets with runs that are Stacked MNIST or its stand-in, the real one first."""
-        found = [(d, self.data(d)) for d in dict.fromkeys(self.table["dataset"])]
+        names = [d for d in dict.fromkeys(self.table["dataset"]) if not d.startswith(STUDENTS)]
+        found = [(d, self.data(d)) for d in names]
         return [d for name in STACKED for d, data in found if data == name]
 
     def settings(self, dataset: str, method: str) -> dict[str, Any]:

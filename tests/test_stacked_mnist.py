@@ -169,10 +169,10 @@ def no_mnist(tmp_path, monkeypatch):
     monkeypatch.setenv("DATA_ROOT", str(root))
     monkeypatch.setattr(torchvision.datasets, "MNIST", offline)
     images.mnist.cache_clear()
-    Job._mnist.cache_clear()
+    Job.mnist.cache_clear()
     yield root
     images.mnist.cache_clear()
-    Job._mnist.cache_clear()
+    Job.mnist.cache_clear()
 
 
 def test_missing_files_are_named_and_where_to_put_them(no_mnist, tmp_path, capsys):

@@ -19,12 +19,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
 from benchmark.artefacts import style
+from benchmark.config import STAND_INS, STUDENTS
 from benchmark.job import Job
 from benchmark.results import Results
 from benchmark.tables import ordered, write_csv
 from metrics import METRICS
 
-PREFIX = "students_"
 SHOWN = ("modes_covered", "high_quality_pct", "intra_mode_kl", "smnist_modes", "smnist_kl")
 FALLING = ("intra_mode_kl", "smnist_kl")  # on a log axis
 TEACHERS = {"lbt": "-", "lbt_gan": (0, (4, 1.5)), "vae": (0, (1, 1))}
@@ -34,13 +34,14 @@ RIVAL = "0.6"
 
 
 def needs(job: Job) -> list[tuple[str, str]]:
-    """What the preset lists."""
-    return [(d, method) for d in entries(job) for method in job.budget(d).updates]
+    """What the preset lists; nothing of Stacked MNIST where MNIST cannot be had."""
+    names = [d for d in entries(job) if job.budget(d).data not in STAND_INS or job.mnist()]
+    return [(d, method) for d in names for method in job.budget(d).updates]
 
 
 def entries(job: Job) -> list[str]:
     """The preset's datasets of this artefact."""
-    return [name for name in job.preset.datasets if name.startswith(PREFIX)]
+    return [name for name in job.preset.datasets if name.startswith(STUDENTS)]
 
 
 def draw(results: Results, job: Job) -> list[Path]:
@@ -93,7 +94,7 @@ def _figure(results: Results, job: Job, dataset: str) -> list[Path]:
         )
         data = job.budget(dataset).data
         figure.suptitle(f"{data}; {job.scale(dataset)}", fontsize=6)
-        paths = style.save(figure, results.figures / f"estimators_{dataset.removeprefix(PREFIX)}")
+        paths = style.save(figure, results.figures / f"estimators_{dataset.removeprefix(STUDENTS)}")
         plt.close(figure)
     return paths
 
