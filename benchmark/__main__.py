@@ -83,7 +83,11 @@ def parser() -> argparse.ArgumentParser:
     )
     what = p.add_argument_group("what to do")
     what.add_argument("--methods", metavar="A,B", help="methods to train (default: all)")
-    what.add_argument("--dataset", metavar="A,B", help="datasets to train on (default: ring)")
+    what.add_argument(
+        "--dataset",
+        metavar="A,B",
+        help="datasets to train on (default: ring, or all of a preset without it)",
+    )
     what.add_argument("--reproduce", metavar="A,B", help="artefacts to reproduce, or 'all'")
     what.add_argument("--report", action="store_true", help="redraw from results, train nothing")
     what.add_argument(
@@ -301,7 +305,12 @@ def requested(arguments: argparse.Namespace, job, names: list[str]) -> list:
     for method in methods:
         job.check(method)
     if not names:
-        pairs = [(d, m) for d in datasets or ["ring"] for m in methods or job.modules]
+        usual = ["ring"] if job.has("ring") else list(job.preset.datasets)
+        pairs = [
+            (dataset, method)
+            for dataset in datasets or usual
+            for method in methods or job.budget(dataset).updates or job.modules
+        ]
         return [run for dataset, method in pairs for run in job.runs(dataset, method)]
     runs = {}
     for artefact in (importlib.import_module(ARTEFACTS[name]) for name in names):

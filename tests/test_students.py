@@ -54,3 +54,14 @@ def test_teacher_student_and_competitor_are_drawn(tmp_path):
     assert kinds["lbt[mog]"] == kinds["vae[mog]"] == "mog" and math.isnan(kinds["gan[tuned]"])
     steps = dict(zip(table["method"], table["steps"], strict=True))
     assert steps == {"lbt[mog]": 20, "vae[mog]": 40, "gan[tuned]": 40}
+
+
+def test_a_preset_without_ring_and_grid_is_drawn(tmp_path, capsys):
+    """Figures 2 and 3 have nothing to draw there, and say so."""
+    size = ["--set", "students_ring.iterations=2", "--set", "students_ring.batch=8"]
+    size += ["--set", "students_ring.final_samples=1000", "--set", "students_ring.eval_samples=1000"]
+    command = ["--preset", "students", "--seeds", "0", "--jobs", "1", "--out", str(tmp_path), *size]
+    assert main([*command, "--dataset", "students_ring", "--methods", "gan"]) == 0
+    assert main([*command, "--report", "--reproduce", "fig2,fig3,estimators"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("nothing to draw") == 2 and "estimators_ring.png" in out

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, NullFormatter
 
 from benchmark.artefacts import style
 from benchmark.config import STAND_INS, STUDENTS
@@ -29,7 +29,16 @@ SHOWN = ("modes_covered", "high_quality_pct", "intra_mode_kl", "smnist_modes", "
 FALLING = ("intra_mode_kl", "smnist_kl")  # on a log axis
 TEACHERS = {"lbt": "-", "lbt_gan": (0, (4, 1.5)), "vae": (0, (1, 1))}
 PAPER = "vae"  # the estimator of a method without a variant
-COLOURS = ("#CC6677", "#332288", "#117733", "#EE7733", "#88CCEE", "#AA4499", "#999933")
+COLOURS = {
+    "vae": "#CC6677",
+    "tuned": "#CC6677",  # the same estimator
+    "learned": "#AA4499",
+    "weighted": "#EE7733",
+    "mog": "#332288",
+    "flow": "#117733",
+    "conv": "#88CCEE",
+    "pixelcnn": "#999933",
+}
 RIVAL = "0.6"
 
 
@@ -79,7 +88,8 @@ def _figure(results: Results, job: Job, dataset: str) -> list[Path]:
     found = results.table[results.table["dataset"] == dataset]["metric"].unique()
     metrics = [m for m in SHOWN if m in found]
     kinds = [e for e in dict.fromkeys(map(estimator, labels)) if e]
-    colours = {kind: COLOURS[i % len(COLOURS)] for i, kind in enumerate(kinds)}
+    spare = iter(style.SPARE * len(kinds))
+    colours = {kind: COLOURS.get(kind) or next(spare) for kind in kinds}
     with plt.rc_context(style.RC):
         figure, axes = plt.subplots(
             2, len(metrics), figsize=(style.PAGE_WIDTH, 4.6), squeeze=False, layout="constrained"
@@ -116,8 +126,8 @@ def _line(axis, curves: pd.DataFrame, x: str, label: str, colours: dict[str, str
     else:
         place, height = place.iloc[-1], value.mean().iloc[-1]
         axis.annotate(
-            style.name(label), (place, height), fontsize=4.5, color="0.4",
-            xytext=(2, 0), textcoords="offset points", va="center",
+            style.name(style.key(label)), (place, height), fontsize=4.5, color="0.4",
+            xytext=(2, 0), textcoords="offset points", va="center", in_layout=False,
         )  # fmt: skip
 
 
@@ -129,6 +139,7 @@ def _dress(axis, metric: str, x: str) -> None:
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     elif axis.lines:
         axis.set_xscale("log")
+        axis.xaxis.set_minor_formatter(NullFormatter())
     if metric in FALLING:
         axis.set_yscale("log")
     else:

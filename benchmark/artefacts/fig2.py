@@ -31,7 +31,7 @@ def needs(job: Job) -> list[tuple[str, str]]:
 
 
 def draw(results: Results, job: Job) -> list[Path]:
-    """figures/fig2.png and .svg, of the datasets that have runs."""
+    """figures/fig2.png and .svg, of the datasets that have runs; nothing where none has."""
     shown = {}
     for dataset in BANDWIDTH:
         methods = ordered(results.methods(dataset))
@@ -42,6 +42,8 @@ def draw(results: Results, job: Job) -> list[Path]:
         for dataset, methods in shown.items()
         for i in range(0, len(methods), COLUMNS)
     ]
+    if not panels:
+        return []
     size = style.PAGE_WIDTH / COLUMNS
     with plt.rc_context(style.RC):
         figure, axes = plt.subplots(

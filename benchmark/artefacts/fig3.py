@@ -36,6 +36,8 @@ def draw(results: Results, job: Job) -> list[Path]:
 
 def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
     datasets = [d for d in DATASETS if results.methods(d)]
+    if not datasets:
+        return []
     looks = style.looks(m for d in datasets for m in results.methods(d))
     with plt.rc_context(style.RC):
         figure, axes = plt.subplots(
