@@ -58,9 +58,9 @@ def test_teacher_student_and_competitor_are_drawn(tmp_path):
 
 def test_a_preset_without_ring_and_grid_is_drawn(tmp_path, capsys):
     """Figures 2 and 3 have nothing to draw there, and say so."""
-    size = ["--set", "students_ring.iterations=2", "--set", "students_ring.batch=8"]
-    size += ["--set", "students_ring.final_samples=1000", "--set", "students_ring.eval_samples=1000"]
-    command = ["--preset", "students", "--seeds", "0", "--jobs", "1", "--out", str(tmp_path), *size]
+    size = ("iterations=2", "batch=8", "final_samples=1000", "eval_samples=1000")
+    command = ["--preset", "students", "--seeds", "0", "--jobs", "1", "--out", str(tmp_path)]
+    command += [f"--set=students_ring.{setting}" for setting in size]
     assert main([*command, "--dataset", "students_ring", "--methods", "gan"]) == 0
     assert main([*command, "--report", "--reproduce", "fig2,fig3,estimators"]) == 0
     out = capsys.readouterr().out

@@ -133,6 +133,7 @@ def _line(axis, curves: pd.DataFrame, x: str, label: str, colours: dict[str, str
 
 def _dress(axis, metric: str, x: str) -> None:
     axis.set_title(METRICS[metric].label)
+    axis.margins(x=0.2)  # room for the names at the ends of lines
     axis.set_xlabel("updates" if x == "step" else "seconds of training")
     if x == "step":
         axis.set_xlim(left=0)
