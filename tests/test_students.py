@@ -46,7 +46,8 @@ def test_teacher_student_and_competitor_are_drawn(tmp_path):
     job, results = Job("smoke"), Results(tmp_path, "smoke")
     paths = estimators.draw(results, job)
     assert {p.name for p in paths} == {
-        "estimators_ring.png", "estimators_ring.svg", "estimators.csv"
+        "estimators_ring.png", "estimators_ring.svg", "estimators.csv",
+        "estimators_ring_density.png", "estimators_ring_density.svg",
     }  # fmt: skip
     table = pd.read_csv(results.figures / "estimators.csv")
     assert set(table["metric"]) == {"modes_covered", "high_quality_pct", "intra_mode_kl"}

@@ -3,7 +3,8 @@
 Not a figure of the paper, but of its outlook: "more powerful estimators" (section 6). Colour: the
 estimator. Solid: LBT with it; dashed: LBT-GAN with it; dotted: the estimator alone, trained on the
 data; grey: the competitors. Above against generator updates, below against seconds of training;
-line: mean over seeds, band: their range. estimators.csv has the final values.
+line: mean over seeds, band: their range. Densities of the generators stand in a figure of their
+own. estimators.csv has the final values.
 
 Runs: the methods that a preset lists under ``updates`` of its datasets named ``students_...``.
 """
@@ -18,7 +19,7 @@ from matplotlib import pyplot as plt
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, NullFormatter
 
-from benchmark.artefacts import style
+from benchmark.artefacts import densities, style
 from benchmark.config import STAND_INS, STUDENTS
 from benchmark.job import Job
 from benchmark.results import Results
@@ -54,11 +55,18 @@ def entries(job: Job) -> list[str]:
 
 
 def draw(results: Results, job: Job) -> list[Path]:
-    """figures/estimators_<dataset>.png and .svg each, and estimators.csv over all."""
+    """figures/estimators_<dataset>.png and .svg each, the same with _density in the plane, and
+    estimators.csv over all.
+    """
     paths = []
     for dataset in entries(job):
         if results.methods(dataset):
-            paths += _figure(results, job, dataset)
+            stem = results.figures / f"estimators_{dataset.removeprefix(STUDENTS)}"
+            paths += _figure(results, job, dataset, stem)
+            mixture = job.budget(dataset).data
+            if mixture in densities.VIEW:
+                stem = stem.with_name(stem.name + "_density")
+                paths += densities.draw(results, {dataset: mixture}, stem, job.scale(dataset))
     if paths:
         table = results.figures / "estimators.csv"
         write_csv(table, summary(results, entries(job)))
@@ -83,7 +91,7 @@ def summary(results: Results, datasets: list[str]) -> pd.DataFrame:
     return table
 
 
-def _figure(results: Results, job: Job, dataset: str) -> list[Path]:
+def _figure(results: Results, job: Job, dataset: str, stem: Path) -> list[Path]:
     labels = ordered(results.methods(dataset))
     found = results.table[results.table["dataset"] == dataset]["metric"].unique()
     metrics = [m for m in SHOWN if m in found]
@@ -104,7 +112,7 @@ def _figure(results: Results, job: Job, dataset: str) -> list[Path]:
         )
         data = job.budget(dataset).data
         figure.suptitle(f"{data}; {job.scale(dataset)}", fontsize=6)
-        paths = style.save(figure, results.figures / f"estimators_{dataset.removeprefix(STUDENTS)}")
+        paths = style.save(figure, stem)
         plt.close(figure)
     return paths
 

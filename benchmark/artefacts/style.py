@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
+from PIL import Image
 
 from benchmark.store import replaced
 
@@ -60,8 +62,11 @@ def image_name(label: str) -> str:
 
 
 def name(label: str) -> str:
-    """A method's name in print; a variant keeps its brackets."""
+    """A method's name in print; a variant keeps its brackets, an estimator on data its own name."""
     method = key(label)
+    variant = label.removeprefix(method).strip("[]")
+    if method == "vae" and variant and "=" not in variant:
+        return f"{variant} on data"
     return NAMES.get(method, method) + label.removeprefix(method)
 
 
@@ -87,10 +92,13 @@ def key(label: str) -> str:
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write stem.png and stem.svg; the same figure gives the same bytes."""
-    paths = [stem.with_suffix(suffix) for suffix in (".png", ".svg")]
-    stamp = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
-    for path in paths:
-        with replaced(path) as file:
-            figure.savefig(file, format=path.suffix[1:], metadata=stamp[path.suffix])
-    return paths
+    """Write stem.png, in 256 colours, and stem.svg; the same figure gives the same bytes."""
+    png, svg = stem.with_suffix(".png"), stem.with_suffix(".svg")
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    with replaced(png) as file, Image.open(drawn) as picture:
+        few = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        few.save(file, "PNG", optimize=True, dpi=picture.info["dpi"])
+    with replaced(svg) as file:
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    return [png, svg]
