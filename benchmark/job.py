@@ -260,7 +260,7 @@ def parse_label(text: str) -> Label:
 
 def variant_settings(key: str, variant: str, data: str | None = None) -> dict[str, Any]:
     """What ``variants.yaml`` says of a method's variant (on that data). Raises UserError where it
-    has no such variant.
+    has no such variant, or nothing on that data.
     """
     if not variant:
         return {}
@@ -268,7 +268,10 @@ def variant_settings(key: str, variant: str, data: str | None = None) -> dict[st
     if variant not in known:
         raise unknown(f"variant of {key}", variant, known)
     entry = known[variant]
-    return entry.get("settings", {}) | entry.get("on", {}).get(data, {})
+    on = entry.get("on", {})
+    if data is not None and "settings" not in entry and data not in on:
+        raise UserError(f"{key}[{variant}] has no settings for {data}, only for {', '.join(on)}")
+    return entry.get("settings", {}) | on.get(data, {})
 
 
 def bracket(changed: dict[str, Any], prefix: str = "", variant: str = "") -> str:

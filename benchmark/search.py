@@ -2,7 +2,8 @@
 seconds of training for every method, recorded as data.
 
 Reads ``searches.yaml``: subjects, each a method or variant with choices for its settings. Trial 0
-is the subject as it is, the others draw every setting at random. A trial trains one seed on one
+is the method as the paper has it, or the variant without what was found for a dataset; the others
+draw every setting at random. A trial trains one seed on one
 thread for a fixed processor time (compilation and evaluation excluded; what else the machine does
 hardly matters) and is measured then. Written to
 ``<out>/<dataset>.csv`` after every trial; the same command continues where the file ends. Ranked by
@@ -23,7 +24,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark import mkl, strict_yaml
-from benchmark.config import Run, read
+from benchmark.config import Run, named_variants, read
 from benchmark.errors import UserError, unknown
 from benchmark.job import Job, parse_label
 from benchmark.provenance import ROOT
@@ -42,10 +43,11 @@ def trials(subject: str, space: dict[str, list], count: int) -> list[dict[str, A
 
 
 def resolve(dataset: str, subject: str, settings: dict[str, Any]) -> Run:
-    """The run of a trial."""
-    key = parse_label(subject).key
-    job = Job(PRESET, tuple(f"{key}.{k}={v}" for k, v in settings.items()), seeds=(SEED,))
-    return job.runs(dataset, subject)[0]
+    """The run of a trial: its settings over those that a named variant has on all data."""
+    key, variant, _ = parse_label(subject)
+    own = named_variants()[key][variant].get("settings", {}) if variant else {}
+    changed = tuple(f"{key}.{k}={v}" for k, v in (own | settings).items())
+    return Job(PRESET, changed, seeds=(SEED,)).runs(dataset, key)[0]
 
 
 def attempt(run: Run, seconds: float) -> dict[str, Any]:
@@ -63,18 +65,23 @@ def attempt(run: Run, seconds: float) -> dict[str, Any]:
         engine = Engine(method, [method.init(run.seed)], "cpu")
         feed = Feed(method, spec, run.data, dataset, run.seed, "cpu")
         engine.advance([feed(0)])  # compiles
-        step, start, spent, status = 1, time.process_time(), 0.0, "complete"
+        step, start, spent = 1, time.process_time(), 0.0
         while spent < seconds:
             logs = engine.advance([feed(step)])
             step += 1
             spent = time.process_time() - start
-            if step % CHECK_EVERY == 0 and not all(bool(v.isfinite().all()) for v in logs.values()):
-                status = "diverged"
+            if step % CHECK_EVERY == 0 and not finite(logs):
                 break
+        status = "complete" if finite(logs) else "diverged"
         z = draw(run.seed, run.data, "evaluation", 0, (run.budget.eval_samples, spec.z_dim))
         found = dataset.evaluate(method.sample(engine.state(0), z))
     values = {name: found[name] if status == "complete" else math.nan for name in MEASURED}
     return {"updates": step, "seconds": round(spent, 1), "status": status} | values
+
+
+def finite(logs: dict[str, Any]) -> bool:
+    """Whether every logged number is."""
+    return all(bool(v.isfinite().all()) for v in logs.values())
 
 
 def ranked(table: pd.DataFrame) -> pd.DataFrame:
@@ -105,8 +112,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmark.search", description="Search.")
     parser.add_argument("--dataset", default="students_ring")
     parser.add_argument("--subjects", default="", metavar="A;B", help="default: all")
-    parser.add_argument("--trials", type=int, default=8, help="a subject (default: 8)")
-    parser.add_argument("--seconds", type=float, default=30.0, help="a trial (default: 30)")
+    parser.add_argument("--trials", type=int, default=6, help="a subject (default: 6)")
+    parser.add_argument("--seconds", type=float, default=25.0, help="a trial (default: 25)")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "search")
     chosen = parser.parse_args(arguments)
     try:
@@ -129,6 +136,12 @@ def search(chosen: argparse.Namespace) -> None:
             raise unknown(f"subject on {chosen.dataset}", subject, spaces)
     path = chosen.out / f"{chosen.dataset}.csv"
     table = pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=COLUMNS)
+    usual = table["seconds"].median()  # a trial ends with the update that passes its time
+    if len(table) and abs(usual - chosen.seconds) > 0.1 * chosen.seconds + 0.2:
+        raise UserError(
+            f"{path}: its trials took {usual:g} s; --seconds says {chosen.seconds:g}: repeat that, "
+            "or begin a new file elsewhere with --out"
+        )
     done = set(zip(table["subject"], table["trial"], strict=True))
     for subject in subjects:
         for trial, settings in enumerate(trials(subject, spaces[subject], chosen.trials)):
