@@ -64,7 +64,9 @@ def test_a_search_of_other_seconds_is_not_continued(tmp_path, capsys):
 
 
 SEARCHED = [
-    (dataset, subject) for dataset in ("students_ring", "students_grid") for subject in load(dataset)
+    (dataset, subject)
+    for dataset in ("students_ring", "students_grid")
+    for subject in load(dataset)
 ]
 
 
