@@ -50,12 +50,14 @@ class Results:
         return self.record(dataset, method).get("settings", {})
 
     def record(self, dataset: str, method: str) -> dict[str, Any]:
-        """``settings.json`` of a method's first run on a dataset, budget included; empty where
-        there is none.
+        """``settings.json`` of a method's first run in the table on a dataset, budget included;
+        empty where there is none. The runs in the table agree in it (``tables.comparable``).
         """
-        found = sorted((self.folder / "runs" / dataset / method).glob("seed*/settings.json"))
-        found = [p for p in found if p.parent.name.removeprefix("seed").isdigit()]
-        return read_json(found[0]) if found else {}
+        rows = self.table[(self.table["dataset"] == dataset) & (self.table["method"] == method)]
+        if rows.empty:
+            return {}
+        run = self.folder / "runs" / dataset / method / f"seed{rows['seed'].min()}"
+        return read_json(run / "settings.json")
 
     def methods(self, dataset: str) -> list[str]:
         """Labels of the methods with at least one run on a dataset."""

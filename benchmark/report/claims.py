@@ -2,11 +2,15 @@
 
 ``claims.yaml`` lists the claims, ``benchmark.report.rules`` decides them. A verdict is
 
-- supported: every comparison holds;
+- supported: every comparison holds, in runs with enough training for it to mean something: more
+  than BARELY of the released one where a bound is reached (an untrained generator may be within
+  it), ``enough`` where the claim is that there is no difference;
 - not supported: one fails, in runs of the released settings with at least ``enough`` of the
   released training (generator updates times batch);
-- inconclusive: one fails at a smaller scale or with other settings, or is open;
+- inconclusive: one holds or fails at a smaller scale, fails with other settings, or is open;
 - not run: evidence is missing.
+
+Claims that are ``ours`` and not the paper's are judged alike and counted apart.
 
 Each claim rests on one folder of results, the best by what was run and not by what came out: first
 those with all comparisons, then with enough seeds, then with the released settings, then the one
@@ -34,12 +38,15 @@ from metrics.comparison import holm
 SOURCE = Path(__file__).with_name("claims.yaml")
 Verdict = Literal["supported", "not supported", "inconclusive", "not run"]
 VERDICTS: tuple[Verdict, ...] = ("supported", "not supported", "inconclusive", "not run")
+BARELY = 0.001
+BOUNDS, ABSENCES = ("at_least", "at_most", "near"), ("no_better", "no_worse", "alike")  # kinds
 ORDER = ("fails", "missing", "open", "holds")  # of outcomes: the first present decides
 
 
 class Claim(Strict):
     """One statement of the paper. published: its number, as printed. enough: the share of the
     released training from which on a failure counts. absent: why there may be no runs for it.
+    ours: the paper does not make it; it follows from one that it makes, or would be nice.
     """
 
     id: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
@@ -48,6 +55,7 @@ class Claim(Strict):
     published: str = Field("", max_length=80)
     enough: float = Field(0.1, ge=0, le=1)
     absent: str = Field("", max_length=300)
+    ours: bool = False
     rule: Rule
 
 
@@ -124,6 +132,9 @@ def _verdict(
     if deciding.outcome == "open":
         return "inconclusive", reason
     if deciding.outcome == "holds":
+        if share is not None and share < _needed(claim):
+            reason = f"holds at {percent(share)} of the released training, too little to support"
+            return "inconclusive", reason
         return "supported", reason
     if share is not None and share < claim.enough:
         reason = f"fails at {percent(share)} of the released training, too little to refute"
@@ -131,6 +142,13 @@ def _verdict(
     if departures:
         return "inconclusive", f"fails with other settings than the released ones: {departures}"
     return "not supported", reason
+
+
+def _needed(claim: Claim) -> float:
+    """The share of the released training from which on a success counts."""
+    if claim.rule.kind in ABSENCES:
+        return claim.enough
+    return BARELY if claim.rule.kind in BOUNDS else 0.0
 
 
 def _provenance(
@@ -187,8 +205,9 @@ def table(judged: list[Judged]) -> pd.DataFrame:
         rows.append(
             {
                 "claim": c.id, "verdict": j.verdict, "reason": j.reason, "text": c.text,
-                "place": c.place, "published": c.published, "comparison": d.comparison,
-                "comparisons": len(j.findings), "estimate": d.estimate, "low": d.low,
+                "ours": c.ours, "place": c.place, "published": c.published,
+                "comparison": d.comparison, "comparisons": len(j.findings),
+                "estimate": d.estimate, "low": d.low,
                 "high": d.high, "superiority": d.superiority, "p": d.p, "n": d.n,
                 "preset": "" if j.verdict == "not run" else j.preset,
                 "share": float("nan") if j.share is None else j.share,
@@ -212,9 +231,11 @@ def details(judged: list[Judged]) -> pd.DataFrame:
 
 
 def render(judged: list[Judged]) -> str:
-    """The ledger for a terminal: two or three lines a claim, and how many verdicts of each kind."""
+    """The ledger for a terminal: two or three lines a claim, and how many verdicts of each kind;
+    what is not the paper's behind.
+    """
     lines = []
-    for j in judged:
+    for j in sorted(judged, key=lambda j: j.claim.ours):
         c, d = j.claim, j.deciding
         published = f"; published: {c.published}" if c.published else ""
         lines.append(f"{j.verdict.upper():14} {c.id}: {c.text} ({c.place}{published})")
@@ -222,13 +243,18 @@ def render(judged: list[Judged]) -> str:
             lines.append(f"{'':15}{_numbers(d)}{_scale(j)}")
         if j.reason:
             lines.append(f"{'':15}{j.reason}")
-    counts = {v: sum(j.verdict == v for j in judged) for v in VERDICTS}
-    lines += ["", ", ".join(f"{n} {verdict}" for verdict, n in counts.items())]
+    lines += ["", tally(judged)]
     lines.append(
         "[95 % interval]; p: exact permutation test, Holm-corrected; released training: generator "
         "updates times batch of the authors' code"
     )
     return "\n".join(map(printable, lines))
+
+
+def tally(judged: list[Judged]) -> str:
+    """How many of the paper's claims have each verdict, in words."""
+    verdicts = [j.verdict for j in judged if not j.claim.ours]
+    return ", ".join(f"{verdicts.count(v)} {v}" for v in VERDICTS)
 
 
 def _numbers(finding: Finding) -> str:

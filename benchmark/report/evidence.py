@@ -16,7 +16,7 @@ from benchmark.store import run_folders
 from benchmark.tables import final
 from metrics import METRICS
 
-Statistic = Literal["final", "average", "drops", "setbacks", "seconds"]
+Statistic = Literal["final", "average", "updates", "drops", "setbacks", "seconds"]
 RELEASED = "paper"  # the preset of the released iteration counts and batches
 
 
@@ -44,16 +44,19 @@ class Evidence:
                 return label
         return None
 
-    def sample(self, dataset: str, label: str, metric: str, statistic: Statistic) -> pd.Series:
+    def sample(
+        self, dataset: str, label: str, metric: str, statistic: Statistic, level: float = math.nan
+    ) -> pd.Series:
         """A number of every run, by seed.
 
         final: the last value of a metric, which is measured with the most samples. average: its
         mean over the evaluations during training, without the one before the first update (an
-        untrained generator is broad and covers the ring). drops: the sum of its decreases from one
-        of them to the next. setbacks: that sum over the sum of its increases; infinite where there
-        are none. seconds: training time per generator update; it has no metric. A run that did not
-        complete, or measured NaN, has the metric's worst value, and infinite drops. A run without
-        the metric, or without two evaluations to compare, is left out.
+        untrained generator is broad and covers the ring). updates: the first of them at which it is
+        as good as ``level``; infinite where it never is. drops: the sum of its decreases from one
+        of them to the next, once it has risen at all. setbacks: that sum over the sum of its
+        increases. seconds: training time per generator update; it has no metric. A run that did not
+        complete, or measured NaN, has the metric's worst value, and infinitely many of what is
+        counted. A run without the metric, or without two evaluations to compare, is left out.
         """
         table = self.results.table
         chosen = table[(table["dataset"] == dataset) & (table["method"] == label)]
@@ -63,19 +66,23 @@ class Evidence:
             return pd.Series(found, dtype=float)
         lost = [s for s, r in runs.items() if r["status"].iloc[0] != "complete"]
         runs = {s: r for s, r in runs.items() if s in lost or metric in set(r["metric"])}
-        miss = math.inf if statistic in ("drops", "setbacks") else METRICS[metric].miss
+        miss = math.inf if statistic in COUNTS else METRICS[metric].miss
         if statistic == "final":
             found = {s: final(r, metric, miss) for s, r in runs.items()}
         else:
             curves = self.results.curves(dataset, label, metric)
-            curves = curves[curves["step"] > 0].groupby("seed")["value"]
-            found = {s: CURVES[statistic](c) for s, c in curves if len(c) > 1}
+            curves = curves[curves["step"] > 0].set_index("step").groupby("seed")["value"]
+            if statistic == "updates":
+                sign = 1 if METRICS[metric].higher_is_better else -1
+                found = {s: updates_to(sign * c, sign * level) for s, c in curves}
+            else:
+                found = {s: CURVES[statistic](c) for s, c in curves if len(c) > 1}
         return pd.Series(found | dict.fromkeys(lost, miss), dtype=float).fillna(miss)
 
     def share(self, dataset: str, label: str) -> float:
         """Generator updates times batch, as a share of the released number."""
-        ours, theirs = self.results.record(dataset, label)["budget"], released().budget
-        budget = theirs(dataset if released().has(dataset) else self.results.data(dataset))
+        ours = self.results.record(dataset, label)["budget"]
+        budget = released().budget(self.results.data(dataset))
         return ours["iterations"] * ours["batch"] / (budget.iterations * budget.batch)
 
     def departures(self, dataset: str, label: str) -> dict[str, Any]:
@@ -98,16 +105,31 @@ class Evidence:
 
 
 def drops(curve: pd.Series) -> float:
-    """Sum of the decreases of a curve."""
-    return float(-curve.diff().clip(upper=0).sum())
+    """Sum of the decreases of a curve, without those before its first increase: what an untrained
+    generator loses was never learned.
+    """
+    changes = curve.diff()
+    learning = (changes > 0).cummax()
+    return float(-changes[learning].clip(upper=0).sum())
 
 
 def setbacks(curve: pd.Series) -> float:
-    """Decreases of a curve over its increases; infinite without increases."""
+    """Decreases of a curve over its increases; of one without increases 0 where it stays above 0,
+    and infinite otherwise.
+    """
     gains = float(curve.diff().clip(lower=0).sum())
-    return drops(curve) / gains if gains > 0 else math.inf
+    if gains > 0:
+        return drops(curve) / gains
+    return 0.0 if curve.nunique() == 1 and curve.iloc[0] > 0 else math.inf
 
 
+def updates_to(curve: pd.Series, level: float) -> float:
+    """The first place at which a curve is at least ``level``."""
+    reached = curve.index[curve >= level]
+    return float(reached[0]) if len(reached) else math.inf
+
+
+COUNTS = ("updates", "drops", "setbacks")
 CURVES = {"average": lambda curve: float(curve.mean()), "drops": drops, "setbacks": setbacks}
 
 

@@ -20,7 +20,7 @@ from pydantic import Field
 from benchmark.config import Strict
 from benchmark.errors import UserError
 from benchmark.job import parse_label
-from benchmark.report.evidence import Evidence, Statistic
+from benchmark.report.evidence import COUNTS, Evidence, Statistic
 from metrics import METRICS
 from metrics.comparison import permutation_p, superiority, t_difference
 from metrics.intervals import t_interval
@@ -55,10 +55,11 @@ class _Runs(Strict):
     dataset: str
     metric: str = ""
     statistic: Statistic = "final"
+    level: float = math.nan  # of the statistic "updates"
 
     def direction(self) -> int:
         """1 where more is better, else -1."""
-        if self.statistic in ("drops", "setbacks", "seconds"):
+        if self.statistic in (*COUNTS, "seconds"):
             return -1
         return 1 if METRICS[self.metric].higher_is_better else -1
 
@@ -68,6 +69,7 @@ class _Runs(Strict):
         return {
             "final": label,
             "average": f"{label}, mean over training",
+            "updates": f"generator updates until {label} is {self.level:g}",
             "drops": f"{label}, lost during training",
             "setbacks": f"{label}, lost per gained during training",
             "seconds": "seconds per update",
@@ -82,8 +84,8 @@ class _Runs(Strict):
         label = evidence.find(self.dataset, method)
         if label is None:
             return None
-        found = evidence.sample(self.dataset, label, self.metric, self.statistic).dropna()
-        return (label, found) if len(found) else None
+        found = evidence.sample(self.dataset, label, self.metric, self.statistic, self.level)
+        return (label, found) if len(found := found.dropna()) else None
 
 
 class Bound(_Runs):
@@ -117,18 +119,21 @@ class Bound(_Runs):
         mean, low, high = t_interval(values)
         strict = t_interval(values, 1 - (1 - LEVEL) / len(self.methods))[1:]
         outcome = _outcome((low, high), strict, inside, len(values))
+        worst = math.inf if self.statistic != "final" else METRICS[self.metric].miss
+        if evidence.results.missed(self.dataset, label) and inside[0] <= worst <= inside[1]:
+            outcome = ("open", "a run that did not complete counts, with a value that is claimed")
         return Finding(name, *outcome, mean, low, high, n=len(values), labels=(label,))
 
 
 class Contrast(_Runs):
     """A method against others, by the difference of means.
 
-    better: better than each. no_better: better than each by no more than ``margin``. alike:
-    neither better nor worse than any by more than ``margin``. Seeds of variants of one method are
-    pairs: they start alike and see the same data.
+    better: better than each. no_better: better than each by no more than ``margin``. no_worse:
+    worse than none by more than ``margin``. alike: both. Seeds of variants of one method are pairs:
+    they start alike and see the same data.
     """
 
-    kind: Literal["better", "no_better", "alike"]
+    kind: Literal["better", "no_better", "no_worse", "alike"]
     method: str
     than: tuple[str, ...] = Field(min_length=1)
     margin: float = 0.0
@@ -146,6 +151,7 @@ class Contrast(_Runs):
         return {
             "better": (0.0, math.inf),
             "no_better": (-math.inf, self.margin),
+            "no_worse": (-self.margin, math.inf),
             "alike": (-self.margin, self.margin),
         }[self.kind]
 
@@ -175,7 +181,8 @@ def contrast(
 ) -> Finding:
     """One method against one other."""
     better = "above" if rule.direction() > 0 else "below"
-    words = {"no_better": "no better than", "alike": "like"}.get(rule.kind, better)
+    others = {"no_better": "no better than", "no_worse": "no worse than", "alike": "like"}
+    words = others.get(rule.kind, better)
     name = f"{rule.quantity()}, {method} {words} {other}"
     found = {m: rule.sample(evidence, m) for m in (method, other)}
     absent = [m for m, sample in found.items() if sample is None]
@@ -238,13 +245,16 @@ class Linear(_Runs):
         straight = linregress(list(self.methods.values()), means).rvalue ** 2
         low, high = fit.slope - half, fit.slope + half
         reason = f"a line explains {100 * straight:.1f} % of the variance between settings"
-        if high <= 0 or straight < STRAIGHT:
+        least = min(len(values) for _, values in found.values())
+        if least < MIN_SEEDS:
+            outcome, reason = "open", f"too few seeds ({least}; {MIN_SEEDS} needed)"
+        elif high <= 0 or straight < STRAIGHT:
             outcome = "fails"
         else:
             outcome = "holds" if low > 0 else "open"
         labels = tuple(label for label, _ in found.values())
         return [
-            Finding(name, outcome, reason, fit.slope, low, high, p=fit.pvalue, n=len(x),
+            Finding(name, outcome, reason, fit.slope, low, high, p=fit.pvalue, n=least,
                     labels=labels)
         ]  # fmt: skip
 
