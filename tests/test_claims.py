@@ -100,6 +100,16 @@ def test_a_bound(tmp_path, values, expected):
     assert verdict(claim("at_least", methods=["lbt"], value=8), tmp_path) == expected
 
 
+def test_a_bound_that_a_blob_meets_needs_quality_besides(tmp_path):
+    rule = claim("at_least", methods=["lbt"], value=8, besides={"high_quality_pct": 50})
+    for seed in range(3):
+        curves = {"modes_covered": [8, 8], "high_quality_pct": [26, 90]}
+        write_run(tmp_path, "lbt", seed, curves, preset="quick")
+        write_run(tmp_path, "lbt", seed, curves | {"high_quality_pct": [26, 26]}, preset="ring")
+    assert verdict(rule, tmp_path, "quick")[0] == "supported"
+    assert verdict(rule, tmp_path, "ring")[0] == "not supported"
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "expected"),
     [("near", 10, "supported"), ("near", 20, "not supported"), ("at_most", 12, "supported")],
@@ -333,7 +343,9 @@ def test_figures_tables(tmp_path):
 
 
 def test_the_command_prints_and_writes_a_row_per_claim(tmp_path, capsys):
-    write_finals(tmp_path, "lbt", [8, 8, 8], preset="quick", share=0.01)
+    for seed in range(3):
+        curves = {"modes_covered": [8, 8], "high_quality_pct": [26, 90]}
+        write_run(tmp_path, "lbt", seed, curves, preset="quick", share=0.01)
     write_finals(tmp_path, "gan", [8, 8, 8], preset="mixtures", share=0.01)
     assert main(["--claims", "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out

@@ -89,20 +89,30 @@ class _Runs(Strict):
 
 
 class Bound(_Runs):
-    """The mean of each method is at least, at most, or within a distance of a value."""
+    """The mean of each method is at least, at most, or within a distance of a value.
+
+    besides: metrics that must be at least as good as these, where an untrained generator may be
+    within the bound.
+    """
 
     kind: Literal["at_least", "at_most", "near"]
     methods: tuple[str, ...] = Field(min_length=1)
     value: float
     within: float = 0.0
+    besides: dict[str, float] = Field(default_factory=dict)
 
     def named(self) -> tuple[str, ...]:
         """The methods."""
         return self.methods
 
     def findings(self, evidence: Evidence) -> list[Finding]:
-        """One per method."""
-        return [self._finding(evidence, method) for method in self.methods]
+        """One per method, and per metric besides."""
+        bounds = [self]
+        for metric, value in self.besides.items():
+            kind = "at_least" if METRICS[metric].higher_is_better else "at_most"
+            changed = {"kind": kind, "metric": metric, "value": value, "statistic": "final"}
+            bounds.append(self.model_copy(update=changed))
+        return [bound._finding(evidence, method) for bound in bounds for method in self.methods]
 
     def _finding(self, evidence: Evidence, method: str) -> Finding:
         words = {"at_least": "at least", "at_most": "at most", "near": "near"}[self.kind]
