@@ -68,7 +68,7 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
     groups = [group for record in records for group in record.groups]
     listed = [run for group in groups for run in group.runs]
     drawn = {i: found for i, d in enumerate(datasets) if (found := curves.of(results, d))}
-    times = _equal_times(results.folder)
+    times = equal_time.table(results)
     return {
         "job": job,
         "verdicts": verdicts.grouped(judged),
@@ -106,11 +106,6 @@ def _place(dataset: str) -> tuple[int, str]:
     """The order of datasets, those with names of their own last."""
     known = dataset in DATASET_NAMES
     return (DATASET_NAMES.index(dataset) if known else len(DATASET_NAMES), dataset)
-
-
-def _equal_times(folder: Path) -> pd.DataFrame:
-    path = folder / "equal_time.csv"
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=equal_time.COLUMNS)
 
 
 def _hours(table: pd.DataFrame) -> float:
