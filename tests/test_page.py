@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -22,7 +23,7 @@ from benchmark.__main__ import main, parser
 from benchmark.artefacts import ARTEFACTS
 from benchmark.job import Job
 from benchmark.report import claims, page
-from benchmark.report.page import curves, grids, pictures, runs, scale, sections
+from benchmark.report.page import curves, grids, pictures, runs, scale, sections, verdicts
 from benchmark.results import Results
 from benchmark.store import write_json
 
@@ -119,6 +120,23 @@ def test_the_papers_numbers_stand_beside_ours(read):
     at = read.text.index("Figure 7:")
     assert "a = -3.25, b = -2.69" in read.text[at : at + 600]
     assert "999.6 modes" in read.text
+
+
+def test_an_artefact_is_labelled_by_what_it_is_made_of(tmp_path):
+    write_run(tmp_path, "lbt", 0, {"modes_covered": [0, 8]}, dataset="ring_km")
+    runs = tmp_path / "quick" / "runs"
+    shutil.copytree(runs / "ring_km" / "lbt", runs / "students_ring" / "lbt[mog,anneal=0.5]")
+    judged, _ = verdicts.judge(page.Evidence(tmp_path, "quick"))
+    every = sections.every(Results(tmp_path, "quick"), Job("quick"), judged)
+    found = {section.name: section for section in every}
+    assert found["fig1"].scale == "computed, not trained"
+    assert found["theory"].scale.startswith("computed; its runs: 1,000 generator updates")
+    assert found["estimators"].scale.startswith("settings by search")
+    assert found["estimators"].data == ["students_ring"] and found["theory"].data == ["ring_km"]
+    assert not {"cost-k", "cost-update"} & {j.claim.id for j in found["estimators"].claims}
+    mixtures = sections.every(Results(tmp_path, "mixtures"), Job("mixtures"), judged)
+    (theory,) = (section for section in mixtures if section.name == "theory")
+    assert [words for words, _ in theory.absent] == ["Not drawn here."]
 
 
 def test_runs_that_did_not_complete_are_shown(read):
