@@ -56,7 +56,7 @@ def test_a_second_time_is_that_by_which_every_method_was_measured(tmp_path):
     assert table.loc["ali", ["mean", "at", "total"]].tolist() == [7, 9, 27]
     assert table.loc["gan", ["mean", "at", "total"]].tolist() == [6, 2, 3]  # ended long before
     first, second = grids.equal_time(equal_time.table(Results(tmp_path, "quick")), "ring")
-    assert first.caption.startswith("After 3.0 s") and "ALI (after 9.0 s)" in first.caption
+    assert first.caption.startswith("After 3.0 s") and "(ALI after 9.0 s)" in first.caption
     assert second.caption.startswith("After 9.0 s") and "dash" not in second.caption
     assert [row[1].text for row in first.rows] == ["6.0", "\N{EN DASH}"]  # GAN, ALI
 

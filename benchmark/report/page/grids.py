@@ -155,9 +155,9 @@ def _equal_words(part: pd.DataFrame) -> str:
         )
     late = first[first["first"] > seconds]
     if len(late):
-        named = (f"{style.name(m)} (after {number(s, 1)} s)"
+        named = (f"{style.name(m)} after {number(s, 1)} s"
                  for m, s in zip(late["method"], late["first"], strict=True))  # fmt: skip
-        words += f" A dash: the first evaluation after an update comes later, {', '.join(named)}."
+        words += f" A dash: the first evaluation after an update comes later ({', '.join(named)})."
     if part["missed"].any():
         words += " A run that diverged within the time counts with the metric's worst value."
     return words
