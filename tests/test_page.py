@@ -6,15 +6,14 @@ import json
 import re
 import shlex
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
 import pytest
-from browser import Browser, find
 from PIL import Image
+from reader import COLOURS, PICTURES, WIDTHS, Reader
 from test_claims import write_run
 from test_hostile import NASTY
 
@@ -27,35 +26,7 @@ from benchmark.report.page import curves, grids, pictures, runs, scale, sections
 from benchmark.results import Results
 from benchmark.store import write_json
 
-CHROMIUM = find()
 LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "background", "manifest"}
-
-
-class Reader(HTMLParser):
-    """Tags with their attributes, ids, and the text that a reader sees."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self._unseen = False
-        self.feed(text)
-        self.ids = {a["id"] for _, a in self.tags if "id" in a}
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        self._unseen = tag in ("script", "style")
-
-    def handle_endtag(self, tag):
-        self._unseen = False
-
-    def handle_data(self, data):
-        if not self._unseen:
-            self.words.append(data)
-
-    def all(self, tag: str, attribute: str) -> list[str]:
-        return [a[attribute] for t, a in self.tags if t == tag and a.get(attribute) is not None]
 
 
 @pytest.fixture(scope="module")
@@ -328,19 +299,6 @@ def test_a_large_picture_is_made_smaller(tmp_path):
     found = pictures.inline(tmp_path / "a.png")
     assert (found.width, found.height) == (1400, 150)
     assert len(found.uri) < (tmp_path / "a.png").stat().st_size
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if not CHROMIUM:
-        pytest.skip("needs Chromium in PATH, or its path in $CHROME")
-    with Browser(CHROMIUM, tmp_path_factory.mktemp("profile")) as found:
-        yield found
-
-
-PICTURES = "[...document.images].every(i => i.complete && i.naturalWidth > 0)"
-WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-COLOURS = "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
 
 
 @pytest.mark.parametrize("width", [1280, 360])
