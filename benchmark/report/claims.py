@@ -40,6 +40,7 @@ ORDER = ("fails", "missing", "open", "holds")  # of outcomes: the first present 
 class Claim(Strict):
     """One statement of the paper. published: its number, as printed. enough: the share of the
     released training from which on a failure counts. absent: why there may be no runs for it.
+    ours: whether the paper does not say it.
     """
 
     id: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
@@ -48,6 +49,7 @@ class Claim(Strict):
     published: str = Field("", max_length=80)
     enough: float = Field(0.1, ge=0, le=1)
     absent: str = Field("", max_length=300)
+    ours: bool = False
     rule: Rule
 
 

@@ -40,6 +40,11 @@ def write(out: Path, job: Job) -> Path:
 
 def render(evidence: Evidence, job: Job) -> str:
     """The page as text."""
+    return fill("page.html", content(evidence, job))
+
+
+def fill(template: str, values: dict[str, Any]) -> str:
+    """A page of its own: a template with styles and script."""
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -50,12 +55,12 @@ def render(evidence: Evidence, job: Job) -> str:
     )
     environment.filters |= {"code": code, "number": grids.number}
     style, script = ((HERE / name).read_text() for name in ("page.css", "page.js"))
-    return environment.get_template("page.html").render(
+    return environment.get_template(template).render(
         style=Markup(style),
         script=Markup(script),
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
         f"script-src '{digest(script)}'; base-uri 'none'; form-action 'none'",
-        **content(evidence, job),
+        **values,
     )
 
 
@@ -71,7 +76,7 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
     times = equal_time.table(results)
     return {
         "job": job,
-        "verdicts": verdicts.grouped(judged),
+        "ledger": verdicts.grouped(judged),
         "explained": verdicts.EXPLAINED,
         "unjudged": unjudged,
         "sections": sections.every(results, job, judged),
