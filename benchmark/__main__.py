@@ -188,10 +188,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def claims(out: Path, preset: str | None) -> int:
-    """Print and write the claims ledger."""
+    """Print and write the claims ledger, without a preset as a page too."""
     from benchmark.report import claims
+    from benchmark.report.page import overall
 
-    print(claims.report(options.writable(out), preset))
+    judged = claims.ledger(options.writable(out), preset)
+    paths = claims.write(out, preset, judged)
+    print("\n".join([claims.render(judged), "", *map(str, paths)]))
+    if preset is None:
+        print(overall.write(out, judged))
     return DONE
 
 

@@ -10,6 +10,7 @@ mkl.use_full_width()  # before torch, as the command line does
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from browser import Browser, find  # noqa: E402
 
 from benchmark.config import config_class  # noqa: E402
 from benchmark.datasets import Mixture, load_dataset  # noqa: E402
@@ -31,6 +32,16 @@ def no_autograd():
 @pytest.fixture
 def ring() -> Mixture:
     return make_ring()
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A headless Chromium."""
+    program = find()
+    if not program:
+        pytest.skip("needs Chromium in PATH, or its path in $CHROME")
+    with Browser(program, tmp_path_factory.mktemp("profile")) as found:
+        yield found
 
 
 @pytest.fixture

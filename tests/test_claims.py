@@ -13,10 +13,9 @@ from benchmark.__main__ import main
 from benchmark.config import DATASET_NAMES
 from benchmark.errors import UserError
 from benchmark.job import Job, parse_label
-from benchmark.report import claims, equal_time
+from benchmark.report import claims
 from benchmark.report.evidence import Evidence, released, setbacks
 from benchmark.report.rules import Figure
-from benchmark.results import Results
 from methods import REGISTRY
 from metrics import METRICS
 
@@ -403,29 +402,6 @@ def test_a_malformed_file_is_refused_with_its_line(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(UserError, match=message):
         claims.load(path)
-
-
-def test_equal_time_stops_every_method_when_the_quickest_is_done(tmp_path):
-    for label, pace, values in (
-        ("gan", 1, [0, 1, 2, 3]),
-        ("lbt", 2, [0, 5, 6, 7]),
-        ("ali", 9, [8, 7, 6, 5]),
-    ):
-        for seed in range(3):
-            curves = {"modes_covered": values}
-            write_run(tmp_path, label, seed, curves, seconds=3.0 * pace)
-            path = tmp_path / "quick" / "runs" / "ring" / label / f"seed{seed}" / "metrics.csv"
-            frame = pd.read_csv(path)
-            frame["seconds"] = [pace * i for i in range(4)]
-            frame.to_csv(path, index=False)
-    write_run(tmp_path, "oracle", 0, {"modes_covered": [8, 8, 8]}, seconds=0.1)
-    found = equal_time.table(Results(tmp_path, "quick")).set_index("method")
-    # GAN takes 3 s; its last measurement, with more samples, is not on its curve. LBT is at 2 s.
-    assert (found["seconds"] == 3).all()
-    assert found.loc["gan", ["mean", "low", "high", "n"]].tolist() == [2, 2, 2, 3]
-    assert found.loc["lbt", ["mean", "low", "high", "n"]].tolist() == [5, 5, 5, 3]
-    assert found.loc["oracle", "mean"] == 8
-    assert found.loc["ali", "steps"] == 0 and found.loc["ali", ["mean", "low"]].isna().all()
 
 
 def test_every_method_of_a_claim_is_in_the_registry():

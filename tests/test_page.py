@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from html.parser import HTMLParser
+import shutil
 from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
 import pytest
-from browser import Browser, find
 from PIL import Image
+from reader import COLOURS, PICTURES, WIDTHS, Reader
 from test_claims import write_run
 from test_hostile import NASTY
 
@@ -22,39 +22,11 @@ from benchmark.__main__ import main, parser
 from benchmark.artefacts import ARTEFACTS
 from benchmark.job import Job
 from benchmark.report import claims, page
-from benchmark.report.page import curves, grids, pictures, runs, scale, sections
+from benchmark.report.page import curves, grids, pictures, runs, scale, sections, verdicts
 from benchmark.results import Results
 from benchmark.store import write_json
 
-CHROMIUM = find()
 LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "background", "manifest"}
-
-
-class Reader(HTMLParser):
-    """Tags with their attributes, ids, and the text that a reader sees."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.words: list[str] = []
-        self._unseen = False
-        self.feed(text)
-        self.ids = {a["id"] for _, a in self.tags if "id" in a}
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        self._unseen = tag in ("script", "style")
-
-    def handle_endtag(self, tag):
-        self._unseen = False
-
-    def handle_data(self, data):
-        if not self._unseen:
-            self.words.append(data)
-
-    def all(self, tag: str, attribute: str) -> list[str]:
-        return [a[attribute] for t, a in self.tags if t == tag and a.get(attribute) is not None]
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +39,7 @@ def folder(tmp_path_factory) -> Path:
     for label, modes in ends.items():
         for seed, last in enumerate(modes):
             bent = {"modes_covered": [8, 3, 5, last], "intra_mode_kl": [9.0, 2.0, 1.0, 0.5]}
+            bent["high_quality_pct"] = [26.0, 40.0, 80.0, 90.0]
             write_run(out, label, seed, bent, share=0.006)
     write_run(out, "veegan", 0, {"modes_covered": [8, 2]}, status="diverged")
     failed = out / "quick" / "runs" / "ring" / "ali" / "seed0"
@@ -119,6 +92,23 @@ def test_the_papers_numbers_stand_beside_ours(read):
     at = read.text.index("Figure 7:")
     assert "a = -3.25, b = -2.69" in read.text[at : at + 600]
     assert "999.6 modes" in read.text
+
+
+def test_an_artefact_is_labelled_by_what_it_is_made_of(tmp_path):
+    write_run(tmp_path, "lbt", 0, {"modes_covered": [0, 8]}, dataset="ring_km")
+    runs = tmp_path / "quick" / "runs"
+    shutil.copytree(runs / "ring_km" / "lbt", runs / "students_ring" / "lbt[mog,anneal=0.5]")
+    judged, _ = verdicts.judge(page.Evidence(tmp_path, "quick"))
+    every = sections.every(Results(tmp_path, "quick"), Job("quick"), judged)
+    found = {section.name: section for section in every}
+    assert found["fig1"].scale == "computed, not trained"
+    assert found["theory"].scale.startswith("computed; its runs: 1,000 generator updates")
+    assert found["estimators"].scale.startswith("settings by search")
+    assert found["estimators"].data == ["students_ring"] and found["theory"].data == ["ring_km"]
+    assert not {"cost-k", "cost-update"} & {j.claim.id for j in found["estimators"].claims}
+    mixtures = sections.every(Results(tmp_path, "mixtures"), Job("mixtures"), judged)
+    (theory,) = (section for section in mixtures if section.name == "theory")
+    assert [words for words, _ in theory.absent] == ["Not drawn here."]
 
 
 def test_runs_that_did_not_complete_are_shown(read):
@@ -310,19 +300,6 @@ def test_a_large_picture_is_made_smaller(tmp_path):
     found = pictures.inline(tmp_path / "a.png")
     assert (found.width, found.height) == (1400, 150)
     assert len(found.uri) < (tmp_path / "a.png").stat().st_size
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    if not CHROMIUM:
-        pytest.skip("needs Chromium in PATH, or its path in $CHROME")
-    with Browser(CHROMIUM, tmp_path_factory.mktemp("profile")) as found:
-        yield found
-
-
-PICTURES = "[...document.images].every(i => i.complete && i.naturalWidth > 0)"
-WIDTHS = "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
-COLOURS = "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]"
 
 
 @pytest.mark.parametrize("width", [1280, 360])

@@ -46,7 +46,7 @@ ORDER = ("fails", "missing", "open", "holds")  # of outcomes: the first present 
 class Claim(Strict):
     """One statement of the paper. published: its number, as printed. enough: the share of the
     released training from which on a failure counts. absent: why there may be no runs for it.
-    ours: the paper does not make it; it follows from one that it makes, or would be nice.
+    ours: whether the paper does not say it.
     """
 
     id: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
@@ -286,9 +286,3 @@ def write(out: Path, preset: str | None, judged: list[Judged]) -> list[Path]:
     for path, frame in zip(paths, (table(judged), details(judged)), strict=True):
         write_csv(path, frame)
     return paths
-
-
-def report(out: Path, preset: str | None) -> str:
-    """Judge, write the tables, and return what the command prints."""
-    judged = ledger(out, preset)
-    return "\n".join([render(judged), "", *map(str, write(out, preset, judged))])

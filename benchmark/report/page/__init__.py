@@ -40,6 +40,11 @@ def write(out: Path, job: Job) -> Path:
 
 def render(evidence: Evidence, job: Job) -> str:
     """The page as text."""
+    return fill("page.html", content(evidence, job))
+
+
+def fill(template: str, values: dict[str, Any]) -> str:
+    """A page of its own: a template with styles and script."""
     environment = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
@@ -50,12 +55,12 @@ def render(evidence: Evidence, job: Job) -> str:
     )
     environment.filters |= {"code": code, "number": grids.number}
     style, script = ((HERE / name).read_text() for name in ("page.css", "page.js"))
-    return environment.get_template("page.html").render(
+    return environment.get_template(template).render(
         style=Markup(style),
         script=Markup(script),
         policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
         f"script-src '{digest(script)}'; base-uri 'none'; form-action 'none'",
-        **content(evidence, job),
+        **values,
     )
 
 
@@ -68,10 +73,10 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
     groups = [group for record in records for group in record.groups]
     listed = [run for group in groups for run in group.runs]
     drawn = {i: found for i, d in enumerate(datasets) if (found := curves.of(results, d))}
-    times = _equal_times(results.folder)
+    times = equal_time.table(results)
     return {
         "job": job,
-        "verdicts": verdicts.grouped(judged),
+        "ledger": verdicts.grouped(judged),
         "explained": verdicts.EXPLAINED,
         "unjudged": unjudged,
         "sections": sections.every(results, job, judged),
@@ -106,11 +111,6 @@ def _place(dataset: str) -> tuple[int, str]:
     """The order of datasets, those with names of their own last."""
     known = dataset in DATASET_NAMES
     return (DATASET_NAMES.index(dataset) if known else len(DATASET_NAMES), dataset)
-
-
-def _equal_times(folder: Path) -> pd.DataFrame:
-    path = folder / "equal_time.csv"
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=equal_time.COLUMNS)
 
 
 def _hours(table: pd.DataFrame) -> float:

@@ -10,9 +10,10 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from benchmark.artefacts import style
+from benchmark.report.equal_time import MEASURED
 from benchmark.results import STACKED, Results
 from benchmark.tables import REFERENCE, headlines
-from metrics import METRICS
+from metrics import METRICS, Metric
 
 Kind = Literal["text", "number", "estimate"]
 SHORT = 14  # rows: longer tables are folded
@@ -108,29 +109,58 @@ def _published(dataset: str) -> dict[tuple[str, str], float]:
                     strict=True))  # fmt: skip
 
 
-def equal_time(table: pd.DataFrame, dataset: str) -> Grid | None:
-    """Every method after the training time of the quickest; None where nothing was measured."""
+def equal_time(table: pd.DataFrame, dataset: str) -> list[Grid]:
+    """Every method at equal training time, a table for each of ``equal_time``'s times; none where
+    nothing was measured.
+    """
     part = table[table["dataset"] == dataset]
     shown = {n: m for n, m in METRICS.items() if m.headline and n in set(part["metric"])}
-    if part.empty or not shown:
-        return None
+    part = part[part["metric"].isin(shown)]
+    return [_at_equal_time(found, shown) for _, found in part.groupby("clock", sort=False)]
+
+
+def _at_equal_time(part: pd.DataFrame, shown: dict[str, Metric]) -> Grid:
     columns = [Column("method", "text"), *(Column(m.label, "estimate") for m in shown.values())]
+    columns += [Column(c) for c in ("seeds", "updates", "measured at (s)", "whole run (s)")]
     rows = []
     for method, found in part.groupby("method", sort=False):
-        by = found.set_index("metric")
+        by, first = found.set_index("metric"), found.iloc[0]
         cells = [Cell(style.name(method))]
         for name, metric in shown.items():
             row = by.loc[name] if name in by.index else {"mean": math.nan, "low": None}
             low, high = (row.get(k, math.nan) for k in ("low", "high"))
             cells.append(Cell(number(row["mean"], metric.digits) or "\N{EN DASH}",
                               interval(low, high, metric.digits)))  # fmt: skip
-        rows.append([*cells, Cell(number(int(found["steps"].max())))])
-    seconds = number(part["seconds"].iloc[0], 1)
-    caption = (
-        f"After {seconds} s of training, the time that the quickest competitor needed for all its "
-        "updates; a dash where there was no evaluation by then."
-    )
-    return Grid(caption, [*columns, Column("updates")], rows)
+        missed = f" ({first['missed']} missed)" if first["missed"] else ""
+        cells += [Cell(f"{first['n']}{missed}"), Cell(number(int(found["steps"].max())))]
+        at, total = (number(first[c], 1) for c in ("at", "total"))
+        rows.append([*cells, Cell(at or "\N{EN DASH}"), Cell(total)])
+    return Grid(_equal_words(part), columns, rows)
+
+
+def _equal_words(part: pd.DataFrame) -> str:
+    """Which time it is, and why a method has no value at it."""
+    first = part.drop_duplicates("method")
+    clock, seconds = first.iloc[0][["clock", "seconds"]]
+    if clock == MEASURED:
+        words = (
+            f"After {number(seconds, 1)} s, the first time by which every method had been "
+            "measured. One whose whole run is shorter had ended, with less time than it was "
+            "allowed. At the time of the slowest all have ended: the table at the end of training."
+        )
+    else:
+        words = (
+            f"After {number(seconds, 1)} s of training, the time that the quickest competitor "
+            "needed for all its updates."
+        )
+    late = first[first["first"] > seconds]
+    if len(late):
+        named = (f"{style.name(m)} after {number(s, 1)} s"
+                 for m, s in zip(late["method"], late["first"], strict=True))  # fmt: skip
+        words += f" A dash: the first evaluation after an update comes later ({', '.join(named)})."
+    if part["missed"].any():
+        words += " A run that diverged within the time counts with the metric's worst value."
+    return words
 
 
 def table1(path: Path) -> list[Grid]:

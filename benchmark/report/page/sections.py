@@ -28,9 +28,10 @@ class Paper(Strict):
     """What the paper says of one of its artefacts (``paper.yaml``)."""
 
     title: str
-    place: str
+    place: str = ""
     paper: str
     data: tuple[str, ...] = ()
+    computed: bool = False
     published: tuple[str, ...] = Field(())
 
 
@@ -86,15 +87,14 @@ def _section(results: Results, job: Job, judged: list[Judged], name: str) -> Sec
     data = [d for d in _ours(entry.data, job) if results.methods(d)] if entry else []
     if entry is None:
         words = importlib.import_module(ARTEFACTS[name]).__doc__ or name
-        entry = Paper(title=words.splitlines()[0], place="", paper="")
-    scales = list(dict.fromkeys(job.scale(d) for d in data))
+        entry = Paper(title=words.splitlines()[0], paper="")
     return Section(
         name=name,
         title=entry.title,
         paper=entry.paper,
         published=entry.published,
-        scale="; ".join(scales) if data else "computed, not trained" if not entry.data else "",
-        claims=[j for j in judged if entry.place and _mentions(j.claim.place, entry.place)],
+        scale=_scale(entry, job, data),
+        claims=[j for j in judged if _answers(j, entry)],
         pictures=[inline(p) for p in files if p.suffix == ".png"],
         grids=[g for p in files if p.suffix == ".csv" for g in _grids(p)],
         links=[_link(results, p) for p in files],
@@ -113,6 +113,20 @@ def _file(results: Results, stem: str) -> Section:
 
 def _link(results: Results, path: Path) -> str:
     return "/".join(path.relative_to(results.folder).parts)
+
+
+def _scale(entry: Paper, job: Job, data: list[str]) -> str:
+    scales = "; ".join(dict.fromkeys(job.scale(d) for d in data))
+    if not entry.computed:
+        return scales
+    return f"computed; its runs: {scales}" if data else "computed, not trained"
+
+
+def _answers(judged: Judged, entry: Paper) -> bool:
+    """Whether a claim is about an artefact."""
+    if entry.place:
+        return _mentions(judged.claim.place, entry.place)
+    return getattr(judged.claim.rule, "dataset", None) in entry.data  # a figure's rule has none
 
 
 def _mentions(text: str, place: str) -> bool:
@@ -141,7 +155,7 @@ def _absent(
     results: Results, job: Job, name: str, entry: Paper, drawn: bool
 ) -> list[tuple[str, str]]:
     """What there is none of here, with the command that makes it."""
-    if entry.data and not any(job.has(d) for d in entry.data):
+    if entry.data and not entry.computed and not any(job.has(d) for d in entry.data):
         words = f"The preset {job.name} has no {' or '.join(entry.data)}."
         return [(words, command(name, SHIPPED))]
     missing = [d for d in entry.data if job.has(d) and not _runs(results, job, d)]

@@ -1,4 +1,4 @@
-"""The claims ledger of one folder, as the page shows it."""
+"""The claims ledger, as a page shows it."""
 
 from __future__ import annotations
 
@@ -15,21 +15,32 @@ EXPLAINED = {
     "supported": "Every comparison holds: its whole 95 % interval is on the claimed side.",
     "not supported": "A comparison fails, with enough of the released training to count.",
     "inconclusive": "Too little training, too few seeds, other settings, or too wide an interval.",
-    "not run": "This folder has no evidence.",
+    "not run": "There is no evidence here.",
 }
 
 
 class Shown(NamedTuple):
-    """A claim on the page. effect, interval, p: of the comparison that decides. words: what more
-    there is to know of the runs, a sentence each.
+    """A claim on the page. effect, interval, p: of the comparison that decides. scale: how far its
+    runs are from the released ones, in short. words: what more there is to know of them, a sentence
+    each.
     """
 
     judged: Judged
     effect: str
     interval: str
     p: str
+    scale: str
     words: list[str]
     comparisons: Grid
+
+
+class Ledger(NamedTuple):
+    """Claims as a page groups them. paper: the paper's by verdict, which are counted. beyond: our
+    additions.
+    """
+
+    paper: dict[str, list[Shown]]
+    beyond: list[Shown]
 
 
 def judge(evidence: Evidence) -> tuple[list[Judged], str]:
@@ -40,21 +51,24 @@ def judge(evidence: Evidence) -> tuple[list[Judged], str]:
         return [], str(error)
 
 
-def grouped(judged: list[Judged]) -> dict[str, list[Shown]]:
-    """Claims by verdict, in the paper's order."""
-    found: dict[str, list[Shown]] = {verdict: [] for verdict in VERDICTS}
+def grouped(judged: list[Judged]) -> Ledger:
+    """Claims in the ledger's order."""
+    paper: dict[str, list[Shown]] = {verdict: [] for verdict in VERDICTS}
+    beyond: list[Shown] = []
     for one in judged:
-        found[one.verdict].append(show(one))
-    return found
+        (beyond if one.claim.ours else paper[one.verdict]).append(show(one))
+    return Ledger(paper, beyond)
 
 
 def show(judged: Judged) -> Shown:
     """A claim with its numbers in words."""
     deciding = judged.deciding
     ran = deciding.outcome != "missing"
-    words = []
+    words, scale = [], ""
     if ran and judged.share is not None:
-        words.append(f"{claims.percent(judged.share)} of the released training")
+        scale = f"{claims.percent(judged.share)} of the released training"
+        words.append(scale)
+        scale += ", other settings" if judged.departures else ""
     if ran and judged.departures:
         words.append(f"other settings than the released ones: {judged.departures}")
     if ran and judged.scale:
@@ -64,6 +78,7 @@ def show(judged: Judged) -> Shown:
         number(deciding.estimate) if ran else "",
         _interval(deciding) if ran else "",
         f"{deciding.p:.2g}" if deciding.p == deciding.p else "",
+        scale,
         [w[:1].upper() + w[1:] + ("" if w.endswith(".") else ".") for w in words],
         _comparisons(judged),
     )

@@ -1,0 +1,63 @@
+"""All results under a folder as one page: every claim on its best evidence, and the way to it.
+
+Beside the pages of the presets (``benchmark.report.page``), which it links to, and made like them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from benchmark.config import load_preset, preset_names
+from benchmark.report.claims import Judged
+from benchmark.report.evidence import Evidence, every
+from benchmark.report.page import NAME, fill, verdicts
+from benchmark.store import run_folders, write_text
+
+
+class Folder(NamedTuple):
+    """A preset's results. link: its page, empty where there is none. description, scale: empty
+    where no shipped preset has its name. claims: how many rest on it.
+    """
+
+    name: str
+    link: str
+    description: str
+    scale: str
+    runs: int
+    claims: int
+
+
+def write(out: Path, judged: list[Judged]) -> Path:
+    """index.html under ``out``, of its whole ledger; the old one stays where this fails."""
+    path = out / NAME
+    write_text(path, fill("overall.html", content(out, judged)))
+    return path
+
+
+def content(out: Path, judged: list[Judged]) -> dict[str, Any]:
+    """What the template shows."""
+    listed = [_folder(out, evidence, judged) for evidence in every(out)]
+    names = ("claims.csv", "claims_details.csv")
+    return {
+        "ledger": verdicts.grouped(judged),
+        "explained": verdicts.EXPLAINED,
+        "listed": listed,
+        "pages": {folder.name: folder.link for folder in listed},
+        "files": [name for name in names if (out / name).is_file()],
+        "curves": {},
+    }
+
+
+def _folder(out: Path, evidence: Evidence, judged: list[Judged]) -> Folder:
+    name = evidence.name
+    preset = name.partition("[")[0]
+    return Folder(
+        name,
+        link=f"{quote(name)}/{NAME}" if (out / name / NAME).is_file() else "",
+        description=load_preset(preset).description if preset in preset_names() else "",
+        scale=evidence.scale(""),
+        runs=len(run_folders(out, name)),
+        claims=sum(j.preset == name and j.verdict != "not run" for j in judged),
+    )
