@@ -277,7 +277,7 @@ def test_curves_leave_out_the_last_evaluation_and_keep_every_seed(folder):
     (series,) = (s for s in found["series"] if s["id"] == "lbt[K=3]")
     assert len(series["steps"]) == 3 and series["runs"] == [0, 1, 2]
     assert series["values"]["modes_covered"] == [[8.0, 3.0, 5.0]] * 3
-    assert [m["log"] for m in found["metrics"]] == [False, True]
+    assert [m["log"] for m in found["metrics"]] == [False, False, True]
 
 
 @pytest.mark.parametrize("value, kept", [(1.23456789, 1.2346), (float("inf"), None)])

@@ -5,9 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benchmark.__main__ import main, parser
+import pandas as pd
 
-README = (Path(__file__).resolve().parent.parent / "README.md").read_text()
+from benchmark.__main__ import main, parser
+from benchmark.report.claims import VERDICTS
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+PROSE = {"README.md": README, "STUDENTS.md": (ROOT / "docs" / "STUDENTS.md").read_text()}
 
 
 def test_the_example_method_runs(tmp_path):
@@ -28,9 +33,25 @@ def test_every_command_shown_parses():
 
 
 def test_every_path_and_picture_shown_exists():
-    root = Path(__file__).resolve().parent.parent
     pictures = re.findall(r"!\[.*?\]\((.*?)\)", README)
     links = re.findall(r"(?<!!)\[.*?\]\((.*?)\)", README)
     assert pictures
     for target in pictures + [link for link in links if "://" not in link]:
-        assert (root / target).exists(), target
+        assert (ROOT / target).exists(), target
+
+
+def test_the_tables_shown_are_the_committed_ones():
+    """Row by row: a new run that changes a number must change the text."""
+    committed = ROOT / "results" / "committed"
+    known = set("\n".join(p.read_text() for p in committed.glob("*/summary.md")).splitlines())
+    for name, text in PROSE.items():
+        rows = re.findall(r"^\| [a-z_]+(?:\[.*?\])? \| .*\|$", text, re.MULTILINE)
+        assert rows, name
+        assert not [row for row in rows if row not in known], name
+
+
+def test_the_verdicts_are_counted_as_committed():
+    table = pd.read_csv(ROOT / "results" / "committed" / "claims.csv")
+    counts = table.loc[~table["ours"], "verdict"].value_counts()
+    shown = ", ".join(f"{counts.get(v, 0)} {v}" for v in VERDICTS)
+    assert shown in " ".join(README.split())
