@@ -58,6 +58,12 @@ BAD = {
     "--bogus": "unrecognized arguments: --bogus",
     "--jobs abc": "invalid int value: 'abc'",
     "--report": "no runs under",
+    "--methods lbt[components=64]": "method 'lbt[components=64]': on ring the estimator is vae, "
+    "which has no setting 'components'; leave it out, or choose estimator=mog",
+    "--methods lbt[mog,latent=5]": "is mog, which has no setting 'latent'; leave it out, "
+    "or choose estimator=vae or conv_vae",
+    "--methods vae,lbt_gan[mog] --set lbt_gan.variance=0.1": "--set lbt_gan.variance: "
+    "lbt_gan[mog] in preset quick: on ring the estimator is mog",
 }
 
 
