@@ -77,6 +77,20 @@ def test_bad_input_gets_one_line_and_exit_code_2(arguments, capsys, tmp_path, mo
     assert not list(tmp_path.iterdir())
 
 
+UNFIT = {
+    "lbt[estimator=pixelcnn]": "on ring: pixelcnn is for images, not (2,)",
+    "vae[estimator=conv_vae]": "on ring: conv_vae is for square images, not (2,)",
+}
+
+
+@pytest.mark.parametrize("label", UNFIT)
+def test_an_estimator_of_other_data_is_refused_before_anything_starts(label, capsys, tmp_path):
+    assert main(["--methods", f"gan,{label}", *TINY, "--out", str(tmp_path)]) == 2
+    output = capsys.readouterr()
+    assert output.out == "" and output.err == f"error: {label} {UNFIT[label]}\n"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("flag", ["--help", "--list"])
 def test_answers_within_a_second(flag):
     start = time.perf_counter()
