@@ -80,6 +80,8 @@ def test_bad_input_gets_one_line_and_exit_code_2(arguments, capsys, tmp_path, mo
 UNFIT = {
     "lbt[estimator=pixelcnn]": "on ring: pixelcnn is for images, not (2,)",
     "vae[estimator=conv_vae]": "on ring: conv_vae is for square images, not (2,)",
+    "lbt[likelihood=bernoulli]": "on ring: likelihood=bernoulli is for images, pixels in [0, 1], "
+    "not for points (2,); use likelihood=gaussian",
 }
 
 

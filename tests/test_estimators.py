@@ -161,8 +161,12 @@ def test_what_an_estimator_is_not_for_is_said():
     config = estimators.EstimatorConfig
     with pytest.raises(ValueError, match="flow is for points of two or more"):
         estimators.build(Spec((1,), 3, 8), config(estimator="flow"))
-    with pytest.raises(ValueError, match="learn_variance"):
-        estimators.build(SPEC, config(likelihood="bernoulli", learn_variance=True))
+    with pytest.raises(ValueError, match="bernoulli is for images"):
+        estimators.build(SPEC, config(likelihood="bernoulli"))
+    for name in ("vae", "conv_vae", "pixelcnn"):
+        cfg = config(estimator=name, likelihood="bernoulli", learn_variance=True)
+        with pytest.raises(ValueError, match="learn_variance needs likelihood=gaussian"):
+            estimators.build(PICTURES, cfg)
 
 
 @pytest.mark.parametrize("name", ALL)
