@@ -208,6 +208,7 @@ def train(runs, how, job, names: list[str]) -> int:
 
     for data in {run.data for run in runs}:
         load_dataset(data)  # missing files are said, or fetched, once and before anything starts
+    runner.check(runs)
     if how.fid:
         fid.check(how.fid, runs)
     missed = runner.train(runs, how)

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from pydantic_core import PydanticSerializationError
 
-from benchmark import strict_yaml
+from benchmark import strays, strict_yaml
 from benchmark.config import (
     DATASET_NAMES,
     STAND_INS,
@@ -120,8 +120,10 @@ class Job:
         key, variant, own = parse_label(method)
         return key + bracket(self.overrides.get(key, {}) | own, variant=variant)
 
-    def _settings(self, dataset: str, method: str) -> dict[str, Any]:
-        """The method's complete settings on a dataset, as plain values."""
+    def _settings(self, dataset: str, method: str, wanted: bool = False) -> dict[str, Any]:
+        """The method's complete settings on a dataset, as plain values; of a run that is wanted,
+        none may be named in vain (``benchmark.strays``).
+        """
         key, variant, own = parse_label(method)
         model = config_class(load_module(self.modules[key]))
         budget = self.budget(dataset)
@@ -144,9 +146,12 @@ class Job:
             return self._source(key, place, method, self._entry(dataset))
 
         try:
-            return validated(model, values, where).model_dump(mode="json")
+            settings = validated(model, values, where).model_dump(mode="json")
         except PydanticSerializationError as error:
             raise UserError(f"{where(())}: settings must be plain values: {error}") from None
+        if wanted:
+            strays.refuse(model, settings, self.overrides.get(key, {}) | own, dataset, where)
+        return settings
 
     def _source(self, owner: str, place: tuple, shown: str, dataset: str = "") -> str:
         """Where a setting of a method (on a dataset) or of a dataset comes from, in words."""
@@ -205,7 +210,7 @@ class Job:
         """
         self.check(method)
         budget = self.budget(dataset)
-        settings = self._settings(dataset, method)
+        settings = self._settings(dataset, method, wanted=True)
         key = parse_label(method).key
         if method in budget.updates:
             budget = budget.model_copy(update={"iterations": budget.updates[method]})

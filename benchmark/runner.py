@@ -9,9 +9,24 @@ from tqdm import tqdm
 
 from benchmark import compile, plan, provenance
 from benchmark.config import Run
-from benchmark.errors import printable
+from benchmark.errors import UserError, printable
 from benchmark.launch import Event, Execution, launch
 from benchmark.store import RunFolder
+from methods import REGISTRY
+
+
+def check(runs: Sequence[Run]) -> None:
+    """Build every shipped method once, as its process will. Raises UserError where one refuses its
+    settings or its data; the mistakes of a plugin are its runs' alone.
+    """
+    from benchmark.loop import prepare
+
+    for run in {(run.dataset, run.label): run for run in runs}.values():
+        if run.module in REGISTRY.values():
+            try:
+                prepare(run, lambda fn: fn)
+            except ValueError as error:
+                raise UserError(f"{run.label} on {run.dataset}: {error}") from None
 
 
 def unfinished(runs: Sequence[Run], how: Execution) -> list[Run]:

@@ -8,7 +8,8 @@ Paper: Learning Implicit Generative Models by Teaching Explicit Ones, Eq. 1 and 
 One iteration: M estimator updates on generated samples, which are kept; K more, which are unrolled
 and thrown away; one generator update with the gradient of E_p[log p_E(x; phi^K)] through all K
 (``methods/unroll.py``), or with Eq. 4's at the kept phi (``methods/implicit.py``) where
-``hypergradient`` says so. Letters as in the paper; log p_E is the VAE's lower bound.
+``hypergradient`` says so. Letters as in the paper; log p_E is the chosen estimator's
+(``methods.estimators``): exact, or a lower bound as for the paper's VAE.
 
 Departures, towards the authors' code but for M (REFERENCE_FACTS sections 1.1 and 2):
 
@@ -17,8 +18,9 @@ Departures, towards the authors' code but for M (REFERENCE_FACTS sections 1.1 an
 - Adam with beta1 = 0.5 throughout; epsilon inside the square root for the estimator; v held
   constant while unrolling (``detach_v=False`` gives the exact hypergradient).
 - The generator's gradient is clipped at global norm 5.
-- The fixed variance of p(x|z), 0.001, is ten times that of a grid component (trap T3): on the grid
-  this estimator cannot be as narrow as the data. Kept as released; ``variance`` changes it.
+- The fixed variance of p(x|z), 0.001, is ten times that of a grid component (trap T3): at a
+  Spec.scale of 1 this estimator cannot be as narrow as the grid. Kept as released; ``variance``
+  changes it.
 - M = 15 as in the text, where the released ring command has 10 (trap T2).
 - The authors count M in blocks of K; here M is any number of steps, the same thing at M = 15.
 """

@@ -1,8 +1,8 @@
-"""LBT's explicit estimator, the VAE by default, trained directly on the data, as a reference.
+"""LBT's explicit estimator, of any kind, trained directly on the data, as a reference.
 
-Shows what the student alone can represent (teacher and student apart): paper section 5 uses VAEs as
-the estimator of LBT and LBT-GAN. Same network, variance and Adam as there; the step size is that of
-LBT's kept estimator updates.
+Shows what the student alone can represent (teacher and student apart). Its settings and Adam are
+those of LBT and LBT-GAN, the step size that of their kept estimator updates; by default it is the
+paper's VAE (section 5).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class DirectConfig(estimators.EstimatorConfig):
 
 
 def build(spec: Spec, cfg: DirectConfig) -> Method:
-    """Maximises the lower bound on the data, one Adam step per iteration."""
+    """Maximises log p_E, or its bound, on the data, one Adam step per iteration."""
     estimator = estimators.build(spec, cfg)
     if spec.z_dim < estimator.sample_dim:
         raise ValueError(f"z_dim must be at least {estimator.sample_dim} to sample from it")

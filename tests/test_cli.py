@@ -58,6 +58,12 @@ BAD = {
     "--bogus": "unrecognized arguments: --bogus",
     "--jobs abc": "invalid int value: 'abc'",
     "--report": "no runs under",
+    "--methods lbt[components=64]": "method 'lbt[components=64]': on ring the estimator is vae, "
+    "which has no setting 'components'; leave it out, or choose estimator=mog",
+    "--methods lbt[mog,latent=5]": "is mog, which has no setting 'latent'; leave it out, "
+    "or choose estimator=vae or conv_vae",
+    "--methods vae,lbt_gan[mog] --set lbt_gan.variance=0.1": "--set lbt_gan.variance: "
+    "lbt_gan[mog] in preset quick: on ring the estimator is mog",
 }
 
 
@@ -68,6 +74,22 @@ def test_bad_input_gets_one_line_and_exit_code_2(arguments, capsys, tmp_path, mo
     output = capsys.readouterr()
     assert output.out == "" and output.err.count("\n") == 1
     assert output.err.startswith("error: ") and BAD[arguments] in output.err
+    assert not list(tmp_path.iterdir())
+
+
+UNFIT = {
+    "lbt[estimator=pixelcnn]": "on ring: pixelcnn is for images, not (2,)",
+    "vae[estimator=conv_vae]": "on ring: conv_vae is for square images, not (2,)",
+    "lbt[likelihood=bernoulli]": "on ring: likelihood=bernoulli is for images, pixels in [0, 1], "
+    "not for points (2,); use likelihood=gaussian",
+}
+
+
+@pytest.mark.parametrize("label", UNFIT)
+def test_an_estimator_of_other_data_is_refused_before_anything_starts(label, capsys, tmp_path):
+    assert main(["--methods", f"gan,{label}", *TINY, "--out", str(tmp_path)]) == 2
+    output = capsys.readouterr()
+    assert output.out == "" and output.err == f"error: {label} {UNFIT[label]}\n"
     assert not list(tmp_path.iterdir())
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import math
+import sys
 
 import pytest
 import torch
 from conftest import batch, build, flat
 from torch.func import grad_and_value
 
-from methods import estimators
+from benchmark.config import config_class
+from methods import REGISTRY, estimators
 from methods.base import Spec
 from methods.estimators.base import Estimator
 from methods.optim import adam
@@ -67,6 +70,17 @@ def square(half: float, n: int) -> tuple[torch.Tensor, float]:
 def test_every_estimator_is_covered():
     cases = CASES | OF_IMAGES
     assert {case["estimator"] for case in cases.values()} == set(estimators.BUILDERS)
+
+
+@pytest.mark.parametrize("method", ["lbt", "lbt_gan", "vae"])
+def test_settings_of_one_name_are_one_setting(method):
+    """Estimators share a settings class, and methods inherit it: a name in two of them with another
+    type, default or limit would hide one of the two.
+    """
+    merged = config_class(importlib.import_module(REGISTRY[method])).model_fields
+    for build_one in estimators.BUILDERS.values():
+        own = config_class(sys.modules[build_one.__module__]).model_fields
+        assert {n: repr(merged[n]) for n in own} == {n: repr(field) for n, field in own.items()}
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -147,8 +161,12 @@ def test_what_an_estimator_is_not_for_is_said():
     config = estimators.EstimatorConfig
     with pytest.raises(ValueError, match="flow is for points of two or more"):
         estimators.build(Spec((1,), 3, 8), config(estimator="flow"))
-    with pytest.raises(ValueError, match="learn_variance"):
-        estimators.build(SPEC, config(likelihood="bernoulli", learn_variance=True))
+    with pytest.raises(ValueError, match="bernoulli is for images"):
+        estimators.build(SPEC, config(likelihood="bernoulli"))
+    for name in ("vae", "conv_vae", "pixelcnn"):
+        cfg = config(estimator=name, likelihood="bernoulli", learn_variance=True)
+        with pytest.raises(ValueError, match="learn_variance needs likelihood=gaussian"):
+            estimators.build(PICTURES, cfg)
 
 
 @pytest.mark.parametrize("name", ALL)

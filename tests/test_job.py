@@ -45,6 +45,16 @@ def test_a_named_variant_has_its_settings_and_can_be_changed():
     assert changed.label == "lbt[mog,M=7]" and changed.settings["M"] == 7
 
 
+def test_what_a_file_sets_for_all_estimators_is_no_stray():
+    (run,) = Job("smoke", seeds=(0,)).runs("students_stacked", "lbt_gan[pixelcnn,maps=8]")
+    assert run.settings["estimator"] == "pixelcnn" and run.settings["latent"] == 16  # common
+    # Named, but of a dataset that no run is asked of: toy1d's estimator has no latent.
+    (run,) = Job("smoke", ("lbt.latent=5",), seeds=(0,)).runs("ring", "lbt")
+    assert run.settings["latent"] == 5
+    (run,) = Job("smoke", seeds=(0,)).runs("ring", "lbt[mog,estimator=vae,latent=5]")
+    assert run.settings["estimator"] == "vae"
+
+
 def test_every_shipped_variant_says_why_and_can_be_built():
     job = Job("paper", seeds=(0,))
     for method, variants in named_variants().items():

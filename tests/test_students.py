@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pandas as pd
 import pytest
 
@@ -11,6 +9,7 @@ from benchmark.__main__ import main
 from benchmark.artefacts import estimators, table1
 from benchmark.job import Job
 from benchmark.results import Results
+from benchmark.store import write_json
 
 
 def test_the_updates_of_a_method_are_its_own():
@@ -30,12 +29,36 @@ def test_without_mnist_the_stacked_entry_is_left_out(monkeypatch):
     assert {dataset for dataset, _ in table1.needs(job)} == {"stacked_digits"}
 
 
-@pytest.mark.parametrize(
-    ("label", "kind"),
-    [("lbt", "vae"), ("lbt_gan[mog]", "mog"), ("lbt[mog,anneal=0.5]", "mog"), ("gan[tuned]", None)],
-)
-def test_the_estimator_of_a_label(label, kind):
-    assert estimators.estimator(label) == kind
+LABELS = {  # label -> estimator, variant, what the legend says
+    "lbt": ("vae", "", "vae"),
+    "lbt[K=3]": ("vae", "", "vae, K=3"),
+    "lbt[tuned]": ("vae", "tuned", "vae, searched"),
+    "lbt[learned]": ("vae", "learned", "vae, learned variance"),
+    "lbt_gan[mog]": ("mog", "mog", "mog"),
+    "lbt[mog,anneal=0.5]": ("mog", "mog", "mog, anneal=0.5"),
+    "lbt_gan[conv]": ("conv_vae", "conv", "conv_vae"),
+    "vae": ("vae", "", "vae"),
+    "vae[flow]": ("flow", "flow", "flow"),
+    "gan[tuned]": (None, "tuned", None),
+}
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_the_estimator_of_a_method_is_that_of_its_runs(label, tmp_path):
+    (run,) = Job("smoke", seeds=(0,)).runs("ring", label)
+    folder = tmp_path / "smoke" / "runs" / "ring" / label / "seed0"
+    folder.mkdir(parents=True)
+    write_json(folder / "settings.json", {"settings": run.settings})
+    write_json(folder / "provenance.json", {"status": "failed"})  # a row of the table without more
+    results = Results(tmp_path, "smoke")
+    found = estimators.estimator(results, "ring", label), estimators.variant(label)
+    assert (*found, estimators.words(results, "ring", label)) == LABELS[label]
+
+
+def test_every_entry_of_the_legend_has_a_look_of_its_own():
+    kinds = {words for *_, words in LABELS.values() if words} | set(estimators.COLOURS)
+    colours = estimators.palette(kinds)
+    assert set(colours) == kinds and len(set(colours.values())) == len(kinds)
 
 
 def test_teacher_student_and_competitor_are_drawn(tmp_path):
@@ -51,8 +74,9 @@ def test_teacher_student_and_competitor_are_drawn(tmp_path):
     }  # fmt: skip
     table = pd.read_csv(results.figures / "estimators.csv")
     assert set(table["metric"]) == {"modes_covered", "high_quality_pct", "intra_mode_kl"}
-    kinds = dict(zip(table["method"], table["estimator"], strict=True))
-    assert kinds["lbt[mog]"] == kinds["vae[mog]"] == "mog" and math.isnan(kinds["gan[tuned]"])
+    kinds = table.groupby("method")[["estimator", "variant"]].first()
+    assert list(kinds.loc["lbt[mog]"]) == list(kinds.loc["vae[mog]"]) == ["mog", "mog"]
+    assert kinds.loc["gan[tuned]", "variant"] == "tuned" and kinds.isna().sum().sum() == 1
     steps = dict(zip(table["method"], table["steps"], strict=True))
     assert steps == {"lbt[mog]": 20, "vae[mog]": 40, "gan[tuned]": 40}
 

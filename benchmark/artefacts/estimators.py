@@ -1,10 +1,10 @@
 """Estimators: LBT with other explicit densities than the VAE, teacher and student apart.
 
 Not a figure of the paper, but of its outlook: "more powerful estimators" (section 6). Colour: the
-estimator. Solid: LBT with it; dashed: LBT-GAN with it; dotted: the estimator alone, trained on the
-data; grey: the competitors. Above against generator updates, below against seconds of training;
-line: mean over seeds, band: their range. Densities of the generators stand in a figure of their
-own. estimators.csv has the final values.
+estimator, and what was changed of it or of its training. Solid: LBT with it; dashed: LBT-GAN with
+it; dotted: the estimator alone, trained on the data; grey: the competitors. Above against generator
+updates, below against seconds of training; line: mean over seeds, band: their range. Densities of
+the generators stand in a figure of their own. estimators.csv has the final values.
 
 Runs: the methods that a preset lists under ``updates`` of its datasets named ``students_...``.
 """
@@ -12,11 +12,15 @@ Runs: the methods that a preset lists under ``updates`` of its datasets named ``
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, NullFormatter
 
 from benchmark.artefacts import densities, style
@@ -29,18 +33,20 @@ from metrics import METRICS
 SHOWN = ("modes_covered", "high_quality_pct", "intra_mode_kl", "smnist_modes", "smnist_kl")
 FALLING = ("intra_mode_kl", "smnist_kl")  # on a log axis
 TEACHERS = {"lbt": "-", "lbt_gan": (0, (4, 1.5)), "vae": (0, (1, 1))}
-PAPER = "vae"  # the estimator of a method without a variant
-COLOURS = {
+WORDS = {"tuned": "searched", "learned": "learned variance", "weighted": "tighter bound"}
+COLOURS = {  # of what the legend says, in its order
     "vae": "#CC6677",
-    "tuned": "#CC6677",  # the same estimator
-    "learned": "#AA4499",
-    "weighted": "#EE7733",
-    "mog": "#332288",
-    "flow": "#117733",
-    "conv": "#88CCEE",
+    "vae, searched": "#882255",
+    "vae, learned variance": "#DDAA33",
+    "vae, tighter bound": "#EE7733",
+    "conv_vae": "#88CCEE",
     "pixelcnn": "#999933",
+    "flow": "#117733",
+    "mog": "#332288",
 }
+OTHERS = ("#0099DD", "#CC33AA", "#44AA99", "#BBCC33", "#885522", "#000000")  # what else there is
 RIVAL = "0.6"
+WIDE, HIGH = 0.25, 0.055  # what the name of a line takes, shares of an axis
 
 
 def needs(job: Job) -> list[tuple[str, str]]:
@@ -74,20 +80,43 @@ def draw(results: Results, job: Job) -> list[Path]:
     return paths
 
 
-def estimator(label: str) -> str | None:
-    """The estimator of a method's label, as its variant names it; None for one without."""
+def estimator(results: Results, dataset: str, label: str) -> str | None:
+    """The estimator of a method's runs; None of a competitor."""
     if style.key(label) not in TEACHERS:
         return None
-    return label.partition("[")[2].removesuffix("]").partition(",")[0] or PAPER
+    return results.settings(dataset, label).get("estimator")
+
+
+def variant(label: str) -> str:
+    """The name of a label's variant, as in ``variants.yaml``; empty without one."""
+    first = _brackets(label)[0]
+    return "" if "=" in first else first
+
+
+def words(results: Results, dataset: str, label: str) -> str | None:
+    """What the legend says of a method's estimator: ``vae, searched``; None of a competitor."""
+    chosen = estimator(results, dataset, label)
+    if chosen is None:
+        return None
+    first, *changed = _brackets(label)
+    own = [] if chosen.startswith(first) else [WORDS.get(first, first)]  # mog is all that mog says
+    return ", ".join([chosen, *own, *changed])
+
+
+def _brackets(label: str) -> list[str]:
+    return label.partition("[")[2].removesuffix("]").split(",")
 
 
 def summary(results: Results, datasets: list[str]) -> pd.DataFrame:
-    """Final values over seeds. Columns: dataset, estimator, method, metric, mean, low, high (95 %
-    Student t), n, missed, steps, seconds; estimator NaN for a competitor.
+    """Final values over seeds. Columns: dataset; estimator, NaN for a competitor; variant, NaN for
+    none; method, metric, mean, low, high (95 % Student t), n, missed, steps, seconds.
     """
     table = results.summary
     table = table[table["dataset"].isin(datasets) & table["metric"].isin(SHOWN)].copy()
-    table.insert(1, "estimator", [estimator(label) or math.nan for label in table["method"]])
+    pairs = list(zip(table["dataset"], table["method"], strict=True))
+    found = {pair: estimator(results, *pair) for pair in set(pairs)}
+    table.insert(1, "estimator", [found[pair] or math.nan for pair in pairs])
+    table.insert(2, "variant", [variant(label) or math.nan for _, label in pairs])
     return table
 
 
@@ -95,20 +124,25 @@ def _figure(results: Results, job: Job, dataset: str, stem: Path) -> list[Path]:
     labels = ordered(results.methods(dataset))
     found = results.table[results.table["dataset"] == dataset]["metric"].unique()
     metrics = [m for m in SHOWN if m in found]
-    kinds = [e for e in dict.fromkeys(map(estimator, labels)) if e]
-    spare = iter(style.SPARE * len(kinds))
-    colours = {kind: COLOURS.get(kind) or next(spare) for kind in kinds}
+    kinds = {label: words(results, dataset, label) for label in labels}
+    colours = palette(kind for kind in kinds.values() if kind)
     with plt.rc_context(style.RC):
         figure, axes = plt.subplots(
             2, len(metrics), figsize=(style.PAGE_WIDTH, 4.6), squeeze=False, layout="constrained"
         )
         for row, x in zip(axes, ("step", "seconds"), strict=True):
             for axis, metric in zip(row, metrics, strict=True):
+                ends = []
                 for label in reversed(labels):
-                    _line(axis, results.curves(dataset, label, metric), x, label, colours)
+                    curves = results.curves(dataset, label, metric)
+                    dash = TEACHERS.get(style.key(label), "-")
+                    end = _line(axis, curves, x, colours.get(kinds[label]), dash)
+                    if end and not kinds[label]:
+                        ends.append((style.name(style.key(label)), end))
                 _dress(axis, metric, x)
+                _names(axis, ends)
         figure.legend(
-            handles=_legend(colours, labels), loc="outside lower center", ncols=6, frameon=False
+            handles=_legend(colours, labels), loc="outside lower center", ncols=4, frameon=False
         )
         data = job.budget(dataset).data
         figure.suptitle(f"{data}; {job.scale(dataset)}", fontsize=6)
@@ -117,25 +151,46 @@ def _figure(results: Results, job: Job, dataset: str, stem: Path) -> list[Path]:
     return paths
 
 
-def _line(axis, curves: pd.DataFrame, x: str, label: str, colours: dict[str, str]) -> None:
+def palette(kinds: Iterable[str]) -> dict[str, str]:
+    """A colour for everything that the legend says of estimators, in its order."""
+    kinds = sorted(set(kinds))
+    known = {kind: colour for kind, colour in COLOURS.items() if kind in kinds}
+    others = [kind for kind in kinds if kind not in known]
+    return known | dict(zip(others, cycle(OTHERS), strict=False))
+
+
+def _line(
+    axis, curves: pd.DataFrame, x: str, colour: str | None, dash: Any
+) -> tuple[float, float] | None:
+    """A method's curve; of a competitor, which has no colour, without a band. Returns its end."""
     if x == "seconds":  # no place for 0 on a log axis
         curves = curves[curves["seconds"] > 0]
     if curves.empty:
-        return
-    kind = estimator(label)
-    colour = colours.get(kind, RIVAL)
-    dash = TEACHERS.get(style.key(label), "-")
+        return None
     by_step = curves.groupby("step")
     place = by_step["seconds"].mean() if x == "seconds" else by_step["step"].first()
     value = by_step["value"]
-    axis.plot(place, value.mean(), color=colour, ls=dash, lw=1.3 if kind else 0.8)
-    if kind:
+    mean = value.mean()
+    axis.plot(place, mean, color=colour or RIVAL, ls=dash, lw=1.3 if colour else 0.8)
+    if colour:
         axis.fill_between(place, value.min(), value.max(), color=colour, alpha=0.12, lw=0)
-    else:
-        place, height = place.iloc[-1], value.mean().iloc[-1]
+    return place.iloc[-1], mean.iloc[-1]
+
+
+def _names(axis, ends: list[tuple[str, tuple[float, float]]]) -> None:
+    """Names behind the finite ends of lines, moved down where one would stand in another."""
+    to_axis = (axis.transData + axis.transAxes.inverted()).transform
+    found = [(*to_axis(end), name) for name, end in ends]
+    placed: list[tuple[float, float]] = []
+    for x, y, name in sorted((f for f in found if math.isfinite(f[1])), key=lambda f: -f[1]):
+        for other_x, other_y in placed:
+            if abs(x - other_x) < WIDE and y > other_y - HIGH:
+                y = other_y - HIGH
+        placed.append((x, y))
         axis.annotate(
-            style.name(style.key(label)), (place, height), fontsize=4.5, color="0.4",
+            name, (x, y), xycoords="axes fraction", fontsize=4.5, color="0.4",
             xytext=(2, 0), textcoords="offset points", va="center", in_layout=False,
+            path_effects=[withStroke(linewidth=1.2, foreground="w")],
         )  # fmt: skip
 
 

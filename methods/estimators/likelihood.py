@@ -21,7 +21,8 @@ class LikelihoodConfig(MethodConfig):
     """Settings of the likelihood, authors' code by default."""
 
     likelihood: Literal["gaussian", "bernoulli"] = "gaussian"  # of pixels: authors' code
-    variance: float = Field(1e-3, gt=0)  # of a Gaussian; authors' ring and grid
+    # Of a Gaussian, in coordinates times Spec.scale, on images in [-1, 1]; authors' ring and grid.
+    variance: float = Field(1e-3, gt=0)
     learn_variance: bool = False  # one variance, learned from that start; fixed: authors' code
 
 
@@ -49,9 +50,15 @@ def build(spec: Spec, cfg: LikelihoodConfig) -> Likelihood:
     ``pixelcnn``). A Gaussian on images has a tanh mean and sees pixels in [-1, 1], where its
     variance counts (authors' code).
 
-    Raises ValueError for a learned variance of a Bernoulli, which has none.
+    Raises ValueError for a Bernoulli of points that are no images, whose cross-entropy has no
+    bound, and for a learned variance of a Bernoulli, which has none.
     """
     if cfg.likelihood == "bernoulli":
+        if len(spec.x_shape) == 1:
+            raise ValueError(
+                "likelihood=bernoulli is for images, pixels in [0, 1], not for points "
+                f"{spec.x_shape}; use likelihood=gaussian"
+            )
         if cfg.learn_variance:
             raise ValueError("learn_variance needs likelihood=gaussian")
         return _bernoulli()

@@ -20,7 +20,7 @@ class MixtureConfig(MethodConfig):
     """Settings of ``mog``."""
 
     components: int = Field(256, ge=1)
-    start_std: float = Field(0.3, gt=0)  # of every component at first, data units
+    start_std: float = Field(0.3, gt=0)  # of every component at first, coordinates times Spec.scale
 
 
 def build(spec: Spec, cfg: MixtureConfig) -> Estimator:
