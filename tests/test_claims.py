@@ -105,7 +105,8 @@ def test_a_bound_that_a_blob_meets_needs_quality_besides(tmp_path):
         curves = {"modes_covered": [8, 8], "high_quality_pct": [26, 90]}
         write_run(tmp_path, "lbt", seed, curves, preset="quick")
         write_run(tmp_path, "lbt", seed, curves | {"high_quality_pct": [26, 26]}, preset="ring")
-    assert verdict(rule, tmp_path, "quick")[0] == "supported"
+    judged = claims.judge(rule, [Evidence(tmp_path, "quick")])
+    assert judged.verdict == "supported" and judged.deciding.estimate == 8
     assert verdict(rule, tmp_path, "ring")[0] == "not supported"
 
 

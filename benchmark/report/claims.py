@@ -112,7 +112,7 @@ def _judge(claim: Claim, folder: Evidence) -> Judged:
     for i, p in zip(known, holm([findings[i].p for i in known]), strict=True):
         findings[i] = findings[i]._replace(p=p)
     share, departures, scale = _provenance(claim, folder, findings)
-    deciding = min(findings, key=lambda f: (ORDER.index(f.outcome), _strength(f)))
+    deciding = min(findings, key=lambda f: (ORDER.index(f.outcome), f.beside, _strength(f)))
     verdict, reason = _verdict(claim, deciding, share, departures)
     return Judged(claim, verdict, reason, findings, deciding, folder.name, share, departures, scale)
 

@@ -35,6 +35,7 @@ Outcome = Literal["holds", "fails", "open", "missing"]
 class Finding(NamedTuple):
     """One comparison. estimate, low, high: in the metric's own units. superiority: probability
     that a run of the method is better than one of its competitor. labels: whose runs it rests on.
+    beside: whether it only guards another one.
     """
 
     comparison: str
@@ -47,6 +48,7 @@ class Finding(NamedTuple):
     p: float = math.nan
     n: int = 0
     labels: tuple[str, ...] = ()
+    beside: bool = False
 
 
 class _Runs(Strict):
@@ -107,12 +109,14 @@ class Bound(_Runs):
 
     def findings(self, evidence: Evidence) -> list[Finding]:
         """One per method, and per metric besides."""
-        bounds = [self]
+        found = [self._finding(evidence, method) for method in self.methods]
         for metric, value in self.besides.items():
             kind = "at_least" if METRICS[metric].higher_is_better else "at_most"
             changed = {"kind": kind, "metric": metric, "value": value, "statistic": "final"}
-            bounds.append(self.model_copy(update=changed))
-        return [bound._finding(evidence, method) for bound in bounds for method in self.methods]
+            guard = self.model_copy(update=changed)
+            guards = [guard._finding(evidence, method) for method in self.methods]
+            found += [finding._replace(beside=True) for finding in guards]
+        return found
 
     def _finding(self, evidence: Evidence, method: str) -> Finding:
         words = {"at_least": "at least", "at_most": "at most", "near": "near"}[self.kind]
