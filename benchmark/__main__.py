@@ -136,10 +136,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.claims:
         return claims(arguments.out, arguments.preset)
     from benchmark import mkl
+
+    mkl.use_full_width()  # before the next imports, which bring torch in
     from benchmark.artefacts import ARTEFACTS
     from benchmark.job import Job
 
-    mkl.use_full_width()
     if arguments.data_root:
         os.environ["DATA_ROOT"] = str(arguments.data_root.resolve())  # for the workers too
     job = Job(

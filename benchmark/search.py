@@ -58,8 +58,9 @@ def attempt(run: Run, seconds: float) -> dict[str, Any]:
     from benchmark.engine import Engine
     from benchmark.loop import CHECK_EVERY, prepare
     from benchmark.noise import Feed, draw
+    from benchmark.worker import set_up_torch
 
-    torch.set_num_threads(1)
+    set_up_torch()
     with torch.no_grad():
         method, spec, dataset = prepare(run, Jit())
         engine = Engine(method, [method.init(run.seed)], "cpu")

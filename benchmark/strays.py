@@ -16,12 +16,13 @@ from pydantic import BaseModel
 
 from benchmark.config import config_class
 from benchmark.errors import UserError
-from methods import estimators
 
 
 @cache
 def owners() -> dict[str, list[str]]:
     """Setting -> the estimators that have it."""
+    from methods import estimators  # brings torch, too early for whoever only reads presets
+
     found: dict[str, list[str]] = {}
     for estimator, build in estimators.BUILDERS.items():
         for name in config_class(sys.modules[build.__module__]).model_fields:
@@ -39,6 +40,8 @@ def refuse(
     """Raises UserError if one of the ``named`` belongs to other estimators than that of a method's
     complete ``settings`` on a dataset; ``where``: as for ``config.validated``.
     """
+    from methods import estimators
+
     if not issubclass(model, estimators.EstimatorConfig):
         return
     chosen = settings["estimator"]

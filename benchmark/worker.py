@@ -103,6 +103,16 @@ class Stopper:
             raise Interrupted
 
 
+def set_up_torch() -> None:
+    """What every training process asks of torch."""
+    import torch
+
+    torch.set_num_threads(1)  # two threads on shared cores wait for each other, spinning
+    # An operation on numbers below 1e-38 takes a hundred times as long, and exp makes many of them:
+    # the weight of a mixture's component far away.
+    torch.set_flush_denormal(True)
+
+
 def attempt(
     unit: Sequence[Run], how: Execution, report: Callable[[Event], None], stopper: Stopper
 ) -> list[Event]:
@@ -143,7 +153,7 @@ def _train(
     from benchmark import compile
     from benchmark.loop import execute
 
-    torch.set_num_threads(1)  # two threads on shared cores wait for each other, spinning
+    set_up_torch()
     torch.set_float32_matmul_precision("high" if how.tf32 else "highest")
     last = time.monotonic()
     runs = [folder.run for folder in folders]

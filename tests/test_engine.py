@@ -12,6 +12,7 @@ import pytest
 import torch
 from conftest import batch, build, flat
 
+from benchmark import worker
 from benchmark.compile import MIN_STEPS, Jit, pays
 from benchmark.datasets import load_dataset
 from methods import REGISTRY, lbt
@@ -125,6 +126,35 @@ def test_matrix_products_stay_exact_to_rounding(stock):
     active, error = done.stdout.split()
     assert float(error) < 1e-6
     assert not (stock and active == "True")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "from benchmark.__main__ import main; main(['--plan', '--preset', 'smoke'])",
+        "import benchmark.search",
+        "import benchmark.pool",
+        "import benchmark.cluster",
+    ],
+)
+def test_torch_comes_after_the_override(use):
+    """Else it has no effect, and numbers depend on which of these trained a run."""
+    look = "lambda: print('torch' in sys.modules)"
+    code = f"import sys; from benchmark import mkl; mkl.use_full_width = {look}; {use}"
+    code += "; mkl.use_full_width()" if "main" not in use else ""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.splitlines()[0] == "False", done.stderr
+
+
+def test_training_counts_what_is_below_the_smallest_normal_number_as_nothing():
+    """The weights of a mixture's far components are such numbers, and slow ones."""
+    small = torch.full((100,), 1e-30)
+    try:
+        worker.set_up_torch()
+        assert (small * 1e-10 == 0).all()
+    finally:
+        torch.set_flush_denormal(False)
+    assert (small * 1e-10 > 0).all()
 
 
 def test_hypergradient_through_lbt_uses_the_shared_unroll():

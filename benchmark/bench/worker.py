@@ -25,6 +25,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # as in training; JAX does so by itself
     from benchmark.bench import cases, peers
 
     start = time.perf_counter()

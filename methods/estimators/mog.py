@@ -39,11 +39,14 @@ def build(spec: Spec, cfg: MixtureConfig) -> Estimator:
     def log_prob(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
         means, log_std, weights = phi.split(sizes)
         means, x = means.view(count, features), x.flatten(1)
-        # Squared distances as sums of products: (B, C) without a (B, C, D) in between.
-        squares = x.square().sum(1, keepdim=True) - 2 * x @ means.T + means.square().sum(1)
+        # log p(x, c) is linear in (x, |x|^2, 1). As one small product it and all its derivatives
+        # leave nothing of size (B, C) to do but the sum over components.
+        precision = torch.exp(-2 * log_std)
         log_norm = features * (log_std + math.log(2 * math.pi) / 2)
-        log_joint = torch.log_softmax(weights, 0) - log_norm - squares * torch.exp(-2 * log_std) / 2
-        return torch.logsumexp(log_joint, 1)
+        constant = torch.log_softmax(weights, 0) - log_norm - means.square().sum(1) * precision / 2
+        linear = [means * precision[:, None], -precision[:, None] / 2, constant[:, None]]
+        known = [x, x.square().sum(1, keepdim=True), torch.ones_like(x[:, :1])]
+        return torch.logsumexp(torch.cat(known, 1) @ torch.cat(linear, 1).T, 1)
 
     def sample(phi: Tensor, z: Tensor) -> Tensor:
         means, log_std, weights = phi.split(sizes)
