@@ -33,7 +33,7 @@ from typing import Literal, NamedTuple
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.func import grad_and_value, vjp
+from torch.func import grad_and_value
 
 from methods import estimators, implicit, nets
 from methods.base import Batch, Logs, Method, NetworkConfig, Probe, Spec, State
@@ -97,6 +97,7 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
     curvature = implicit.curvature(loss, spec.jit)
     outer = spec.jit(grad_and_value(loss))
     generate = spec.jit(generator.apply)
+    teaching = generator.differentiable(spec.jit)
 
     def learn(theta: Tensor, phi: Tensor, opt: Opt, batch: Batch) -> tuple[Tensor, Opt]:
         # The generator is fixed while the estimator learns: all M batches at once.
@@ -107,22 +108,18 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
         return phi, opt
 
     def teach(theta: Tensor, phi: Tensor, opt: Opt, batch: Batch) -> tuple[Tensor, Tensor]:
-        x_g, pull_theta = vjp(
-            lambda p: generator.each(generator.apply, p, batch["z_unroll"]), theta
-        )
+        x_g, pull_theta = teaching(theta, batch["z_unroll"])
         if cfg.hypergradient == "implicit":
             # The Hessian of one batch, for its price; the cross derivative of all K.
             eps = batch["eps_unroll"]
             v, value = outer(phi, batch["x"], batch["eps_x"])
             w = implicit.solve(curvature, phi, v, x_g[0], eps[0], cfg.cg_steps, cfg.damping)
             h_x = -curvature.cross(phi, w, x_g.flatten(0, 1), eps.flatten(0, 1))
-            (grad_theta,) = pull_theta(h_x.view_as(x_g))
-            return grad_theta, value
+            return pull_theta(h_x.view_as(x_g)), value
         eta = phi.new_full((), cfg.eta_phi)
         phi_K, pull = unroll(inner, phi, opt, x_g.unbind(), batch["eps_unroll"].unbind(), eta)
         lam_phi, value = outer(phi_K, batch["x"], batch["eps_x"])
-        (grad_theta,) = pull_theta(torch.stack(pull(lam_phi)))
-        return grad_theta, value
+        return pull_theta(torch.stack(pull(lam_phi))), value
 
     noise = {
         "z_inner": (cfg.M, spec.batch, spec.z_dim),

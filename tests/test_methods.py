@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 from conftest import batch, build
@@ -164,3 +165,23 @@ def test_unrolled_gan_makes_one_real_discriminator_step():
     first, second = (m.step(m.init(0), inputs)[0] for m in (one, five))
     assert torch.equal(first["psi"], second["psi"]) and first["opt_psi"]["t"] == 1
     assert not torch.equal(first["theta"], second["theta"])
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        nets.mlp((3, 8, 7, 2)),
+        nets.mlp((3, 8, 7, 2), torch.relu),
+        nets.generator(Spec((2,), 3, 5, scale=5.0)),
+    ],
+)
+def test_a_network_in_two_passes_is_the_network(net):
+    """Value and gradient against ``torch.func.vjp``, in float64 to rounding."""
+    draw = torch.Generator().manual_seed(0)
+    params = net.init(draw).double()
+    params += 0.1 * torch.randn(params.shape, generator=draw, dtype=torch.float64)
+    x, g = (torch.randn(4, 5, n, generator=draw, dtype=torch.float64) for n in (3, 2))
+    y, pull = net.differentiable(lambda fn: fn)(params, x)
+    expected, pull_recorded = torch.func.vjp(lambda p: net.apply(p, x), params)
+    assert torch.equal(y, expected)
+    assert torch.allclose(pull(g), pull_recorded(g)[0], rtol=1e-12, atol=1e-12)
