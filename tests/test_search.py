@@ -70,11 +70,22 @@ SEARCHED = [
 ]
 
 
+BLOB = 10.0  # % of high quality on the grid; a blob that covers it has 7
+
+
+def best_trial(dataset, subject):
+    """Where all trials on the grid are blobs, chance ranks them; the ring's count there."""
+    table = ranked(pd.read_csv(search.ROOT / "results" / "search" / f"{dataset}.csv"))
+    own = table[table["subject"] == subject]
+    if dataset == "students_grid" and own["high_quality_pct"].max() < BLOB:
+        return best_trial("students_ring", subject)
+    return own.iloc[0]
+
+
 @pytest.mark.parametrize(("dataset", "subject"), SEARCHED)
 def test_what_is_shipped_is_the_best_recorded_trial(dataset, subject):
     """variants.yaml against results/search: every setting of the run, not only those searched."""
-    table = ranked(pd.read_csv(search.ROOT / "results" / "search" / f"{dataset}.csv"))
-    best = table[table["subject"] == subject].iloc[0]
+    best = best_trial(dataset, subject)
     key, variant, _ = parse_label(subject)
     shipped = Job(search.PRESET, seeds=(search.SEED,)).runs(dataset, f"{key}[{variant or 'tuned'}]")
     wanted = resolve(dataset, subject, json.loads(best["settings"])).settings
