@@ -173,7 +173,7 @@ def run(arguments: argparse.Namespace) -> int:
         device=device,
         compile=not arguments.no_compile,
         stack=device == "cuda" if arguments.stack_seeds is None else arguments.stack_seeds,
-        tf32=arguments.tf32,
+        tf32=options.tf32(arguments, runs),
         force=arguments.force,
         slurm=slurm,
         fid=options.fid(arguments),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
+from benchmark.config import Run
 from benchmark.errors import UserError
 
 OFFLINE = "LBT_BENCH_OFFLINE"  # environment variable: set and not empty, nothing is downloaded
@@ -72,6 +74,18 @@ def limits(arguments: argparse.Namespace) -> dict[str, float]:
     if "checkpoint_seconds" in chosen:  # asked for, and kept whatever it costs
         chosen["checkpoint_share"] = 1.0
     return chosen
+
+
+def tf32(arguments: argparse.Namespace, runs: Iterable[Run]) -> bool:
+    """Whether ``--tf32`` is asked for. Raises UserError where an estimator cannot bear it: the
+    mixture's log-density is a small difference of large products.
+    """
+    for run in runs if arguments.tf32 else ():
+        if run.settings.get("estimator") == "mog":
+            raise UserError(
+                f"--tf32: {run.label} on {run.dataset} needs exact products; leave it out"
+            )
+    return arguments.tf32
 
 
 def fid(arguments: argparse.Namespace):

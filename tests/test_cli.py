@@ -58,6 +58,7 @@ BAD = {
     "--bogus": "unrecognized arguments: --bogus",
     "--jobs abc": "invalid int value: 'abc'",
     "--report": "no runs under",
+    "--tf32 --methods lbt,lbt[mog]": "--tf32: lbt[mog] on ring needs exact products; leave it out",
     "--methods lbt[components=64]": "method 'lbt[components=64]': on ring the estimator is vae, "
     "which has no setting 'components'; leave it out, or choose estimator=mog",
     "--methods lbt[mog,latent=5]": "is mog, which has no setting 'latent'; leave it out, "

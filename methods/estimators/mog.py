@@ -2,6 +2,9 @@
 
 Not of the paper, which hopes for more powerful estimators (section 6). In two dimensions it learns
 far sooner than the VAE (results/search).
+
+The log-density is a small difference of large products: at a standard deviation of 0.05 among
+coordinates of 5 its float32 error is 0.001 nats, and rounding them to 10 bits (TF32) makes it 8.
 """
 
 from __future__ import annotations
