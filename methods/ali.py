@@ -4,7 +4,8 @@
     loss_psi = E sp(-D(x, z_x)) + E sp(D(G(z), z))
     loss_theta_xi = E sp(D(x, z_x)) + E sp(-D(G(z), z))
 
-All three players move at once on the same batch, as in the authors' code.
+All three players move at once on the same batch, as in the authors' code; the masks of D's dropout,
+on photographs, are part of it.
 
 Departures: networks and step sizes of the other methods here; the encoder takes G's step size, and
 its heads are linear where the VEEGAN authors' ALI has tanh on both.
@@ -39,9 +40,11 @@ def build(spec: Spec, cfg: ALIConfig) -> Method:
         """Logits of the encoder's and the generator's pairs, each (B,)."""
         mu, log_sigma = encoder.apply(xi, batch["x"]).chunk(2, dim=1)
         z_x = mu + log_sigma.exp() * batch["eps"]
-        real = discriminator.apply(psi, batch["x"], z_x)
+        eps = discriminator.drawn(batch, "drop_real")
+        real = discriminator.apply(psi, batch["x"], z_x, *eps)
         x_g = generator.apply(theta, batch["z"])
-        return real, discriminator.apply(psi, x_g, batch["z"])
+        eps = discriminator.drawn(batch, "drop_fake")
+        return real, discriminator.apply(psi, x_g, batch["z"], *eps)
 
     def loss_psi(psi, theta, xi, batch):
         return losses.gan_psi(*logits(psi, theta, xi, batch))
@@ -72,4 +75,5 @@ def build(spec: Spec, cfg: ALIConfig) -> Method:
         return generator.apply(state["theta"], z)
 
     noise = {"z": (spec.batch, spec.z_dim), "eps": (spec.batch, spec.z_dim)}
+    noise |= discriminator.draws(spec.batch, "drop_real", "drop_fake")
     return Method(init, update, sample, ("x",), noise)

@@ -3,21 +3,21 @@
 On Stacked MNIST two families, never mixed in one table. ``lbt``: the authors' small networks,
 Glorot uniform. ``metz``: those of Metz et al. (2016) as PacGAN's authors rebuilt them, N(0, 0.02),
 whose discriminator has a fraction X of the generator's channels. On CIFAR-10 and CelebA the
-authors' own (``lbt``). Pixels are [0, 1] everywhere outside; networks that were published for
-[-1, 1] work on that inside.
+authors' own (``lbt``), whose discriminator has dropout on its input. Pixels are [0, 1] everywhere
+outside; networks that were published for [-1, 1] work on that inside.
 
 Departures: batch normalisation always uses the statistics of the batch at hand, also when
 sampling, as the authors do (for whom that batch is 100, here 500); PyTorch's strided deconvolutions
-can differ from TensorFlow's "same" by a shift of one pixel; the dropout of 0.2 on D's input on
-CIFAR-10 and CelebA is left out. Where D judges pairs of image and code (VEEGAN, ALI), the metz and
-photograph networks get a hidden layer of 200 units in place of their linear head, which makes the
-small D of metz a hundred times as large.
+can differ from TensorFlow's "same" by a shift of one pixel. Where D judges pairs of image and code
+(VEEGAN, ALI), the metz and photograph networks get a hidden layer of 200 units in place of their
+linear head, which makes the small D of metz a hundred times as large.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import torch
@@ -25,6 +25,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Init = Callable[[tuple[int, ...], torch.Generator], Tensor]
+
+INPUT_DROPOUT = 0.2  # of D on CIFAR-10 and CelebA; authors' code
 
 
 class Layer(NamedTuple):
@@ -98,6 +100,14 @@ def leaky_relu(slope: float) -> Layer:
     return function(lambda x: F.leaky_relu(x, slope))
 
 
+def dropout(rate: float) -> Callable[[Tensor, Tensor], Tensor]:
+    """(x, eps: standard normals, as x) -> x, each entry zero with probability ``rate``, the others
+    scaled by 1 / (1 - rate), which keeps the mean.
+    """
+    least = NormalDist().inv_cdf(rate)
+    return lambda x, eps: torch.where(eps < least, 0.0, x / (1 - rate))
+
+
 class Stack(NamedTuple):
     """Layers in a row: init, size, and apply: (params (P,), x) -> x."""
 
@@ -148,7 +158,7 @@ def normal(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 class Family(NamedTuple):
     """generator: z_dim -> layers. trunk: (channels, ratio) -> layers up to the flat features, and
     their number. head: (features, extra) -> layers to the logit. init: of every weight.
-    signed: whether the networks work on pixels in [-1, 1].
+    signed: whether the networks work on pixels in [-1, 1]. dropout: its rate on D's input.
     """
 
     x_shape: tuple[int, ...]
@@ -157,6 +167,7 @@ class Family(NamedTuple):
     head: Callable[[int, int], list[Layer]]
     init: Init
     signed: bool
+    dropout: float = 0.0
 
 
 def _lbt_generator(z_dim: int) -> list[Layer]:
@@ -245,7 +256,8 @@ def _photo_head(features: int, extra: int) -> list[Layer]:
 
 
 def _photo(x_shape: tuple[int, ...], up: tuple[int, ...], down: tuple[int, ...]) -> Family:
-    return Family(x_shape, _photo_generator(up), _photo_trunk(down), _photo_head, glorot, True)
+    layers = _photo_generator(up), _photo_trunk(down), _photo_head
+    return Family(x_shape, *layers, glorot, signed=True, dropout=INPUT_DROPOUT)
 
 
 FAMILIES = {

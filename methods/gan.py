@@ -2,7 +2,8 @@
 
 One discriminator step, then one generator step on fresh noise. LSGAN and PacGAN are this file with
 another loss or a packed discriminator. On images the same losses with convolutional networks are
-what the paper calls DCGAN.
+what the paper calls DCGAN. Where D has dropout (``methods/convnets.py``), it drops anew for data,
+for generated points and for G.
 
 Departures: none from the authors' baseline (same networks, step sizes and Adam as LBT,
 REFERENCE_FACTS section 1.1).
@@ -56,14 +57,17 @@ def discriminator_update(
     cfg: AdversarialConfig,
     discriminator: nets.Net,
     loss: Callable[[Tensor, Tensor], Tensor] = losses.gan_psi,
-) -> Callable[[Tensor, Opt, Tensor, Tensor], tuple[Tensor, Opt, Tensor]]:
-    """One Adam step of D: (psi, opt, x, x_g) -> (psi, opt, loss)."""
+) -> Callable[[Tensor, Opt, list[Tensor], list[Tensor]], tuple[Tensor, Opt, Tensor]]:
+    """One Adam step of D: (psi, opt, real, fake) -> (psi, opt, loss).
+
+    real, fake: arguments of D on data and on generated points.
+    """
     optimiser = adam(cfg.beta1, cfg.beta2)
 
     @spec.jit
-    def update(psi, opt, x, x_g):
+    def update(psi, opt, real, fake):
         def loss_psi(psi):
-            return loss(discriminator.apply(psi, x), discriminator.apply(psi, x_g))
+            return loss(discriminator.apply(psi, *real), discriminator.apply(psi, *fake))
 
         grad, value = grad_and_value(loss_psi)(psi)
         return *optimiser.update(psi, opt, grad, cfg.eta_psi), value
@@ -87,9 +91,9 @@ def adversarial(spec: Spec, cfg: AdversarialConfig, loss: Losses, pack: int = 1)
     update_psi = discriminator_update(spec, cfg, discriminator, loss.psi)
 
     @spec.jit
-    def update_theta(theta, opt, psi, z):
+    def update_theta(theta, opt, psi, z, eps):
         def loss_theta(theta):
-            return loss.theta(discriminator.apply(psi, packs(theta, z)))
+            return loss.theta(discriminator.apply(psi, packs(theta, z), *eps))
 
         grad, value = grad_and_value(loss_theta)(theta)
         return *optimiser.update(theta, opt, grad, cfg.eta_theta), value
@@ -103,9 +107,11 @@ def adversarial(spec: Spec, cfg: AdversarialConfig, loss: Losses, pack: int = 1)
     def step(state: State, batch: Batch) -> tuple[State, Logs]:
         theta = state["theta"]
         x = torch.cat([batch[name] for name in data], dim=1)
-        x_g = generate(theta, batch["z_psi"])
-        psi, opt_psi, loss_psi = update_psi(state["psi"], state["opt_psi"], x, x_g)
-        theta, opt_theta, loss_theta = update_theta(theta, state["opt_theta"], psi, batch["z"])
+        real = [x, *discriminator.drawn(batch, "drop_real")]
+        fake = [generate(theta, batch["z_psi"]), *discriminator.drawn(batch, "drop_fake")]
+        psi, opt_psi, loss_psi = update_psi(state["psi"], state["opt_psi"], real, fake)
+        eps = discriminator.drawn(batch, "drop_theta")
+        theta, opt_theta, loss_theta = update_theta(theta, state["opt_theta"], psi, batch["z"], eps)
         state = {"theta": theta, "psi": psi, "opt_theta": opt_theta, "opt_psi": opt_psi}
         return state, {"loss_theta": loss_theta, "loss_psi": loss_psi}
 
@@ -113,4 +119,6 @@ def adversarial(spec: Spec, cfg: AdversarialConfig, loss: Losses, pack: int = 1)
         return generator.apply(state["theta"], z)
 
     rows = pack * spec.batch
-    return Method(init, step, sample, data, {"z_psi": (rows, spec.z_dim), "z": (rows, spec.z_dim)})
+    noise = {"z_psi": (rows, spec.z_dim), "z": (rows, spec.z_dim)}
+    noise |= discriminator.draws(spec.batch, "drop_real", "drop_fake", "drop_theta")
+    return Method(init, step, sample, data, noise)

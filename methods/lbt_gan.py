@@ -4,7 +4,8 @@
     loss_psi   = E sp(-D(x)) + E sp(D(G(z; theta)))       (unweighted, one step, never unrolled)
 
 Order within an iteration: M estimator updates, one discriminator step, one generator step on
-separate noise for the adversarial term. The clip applies to the summed gradient.
+separate noise for the adversarial term. The clip applies to the summed gradient. D's dropout is as
+in ``methods/gan.py``.
 
 Departures: those of ``methods/lbt.py``; D and the estimator's objective see independent data
 batches, where the authors' image scripts give both the same one; and the generator's adversarial
@@ -47,8 +48,8 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
 
     @spec.jit
     @grad_and_value
-    def adversarial(theta: Tensor, psi: Tensor, z: Tensor) -> Tensor:
-        return loss_theta(discriminator.apply(psi, generator.apply(theta, z)))
+    def adversarial(theta: Tensor, psi: Tensor, z: Tensor, eps: list[Tensor]) -> Tensor:
+        return loss_theta(discriminator.apply(psi, generator.apply(theta, z), *eps))
 
     def init(seed: int) -> State:
         players = {"theta": (generator.init, optimiser), "psi": (discriminator.init, optimiser)}
@@ -58,9 +59,11 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
         theta, phi, opt_phi = state["theta"], state["phi"], state["opt_phi"]
         if teaching:
             phi, opt_phi = learner.learn(theta, phi, opt_phi, batch)
-        x_g = generate(theta, batch["z_psi"])
-        psi, opt_psi, loss_psi = update_psi(state["psi"], state["opt_psi"], batch["x_psi"], x_g)
-        grad, loss_gan = adversarial(theta, psi, batch["z"])
+        real = [batch["x_psi"], *discriminator.drawn(batch, "drop_real")]
+        fake = [generate(theta, batch["z_psi"]), *discriminator.drawn(batch, "drop_fake")]
+        psi, opt_psi, loss_psi = update_psi(state["psi"], state["opt_psi"], real, fake)
+        eps = discriminator.drawn(batch, "drop_theta")
+        grad, loss_gan = adversarial(theta, psi, batch["z"], eps)
         logs = {"loss_gan": loss_gan, "loss_psi": loss_psi}
         grad = cfg.lambda_G * grad
         if teaching:
@@ -81,5 +84,6 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
 
     z_shape = (spec.batch, spec.z_dim)
     noise = learner.noise | {"z_psi": z_shape, "z": z_shape}
+    noise |= discriminator.draws(spec.batch, "drop_real", "drop_fake", "drop_theta")
     warm_up = WarmUp(cfg.warm_up, plain_gan) if cfg.warm_up else None
     return Method(init, step, sample, ("x", "x_psi"), noise, warm_up, learner.also, learner.probe)

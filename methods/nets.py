@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.func import vjp
 
 from methods import convnets
-from methods.base import Spec
+from methods.base import Batch, Spec
 
 TOY_START = (-3.1, -2.9)  # means of the 1D example; paper appendix B: "around -3"
 HIDDEN = (128, 128)  # paper section 5.1: two hidden layers of 128 units in every 2D network
@@ -39,6 +39,8 @@ class Net(NamedTuple):
     """init: generator -> params (P,). apply: (params (P,), x (B, in)) -> (B, out). size: P.
     joint: whether rows go through independently, so that batches may be put together.
     passes: the same as ``apply`` in two pieces, where there is such a thing.
+    noise: shape of the standard normals that ``apply`` takes per row as its last argument; () where
+        it takes none.
     """
 
     init: Callable[[torch.Generator], Tensor]
@@ -46,6 +48,15 @@ class Net(NamedTuple):
     size: int
     joint: bool = True
     passes: Passes | None = None
+    noise: tuple[int, ...] = ()
+
+    def draws(self, rows: int, *names: str) -> dict[str, tuple[int, ...]]:
+        """What ``Method.noise`` must have so that ``apply`` can be called once for each name."""
+        return {name: (rows, *self.noise) for name in names if self.noise}
+
+    def drawn(self, batch: Batch, name: str) -> list[Tensor]:
+        """The last arguments of the call of that name: its noise, or nothing."""
+        return [batch[name]] if self.noise else []
 
     def each(self, apply: Callable[[Tensor, Tensor], Tensor], params: Tensor, x: Tensor) -> Tensor:
         """``apply``, which is ours or a compiled one, on every batch of x (n, B, in): in one go
@@ -186,11 +197,14 @@ def pair(spec: Spec) -> Net:
 def discriminator(
     spec: Spec, family: str = "auto", *, ratio: float = 1.0, pack: int = 1, extra: int = 0
 ) -> Net:
-    """D(.; psi) -> logits (B,). apply: (psi, x (B, pack * channels, ...)[, code (B, extra)]).
+    """D(.; psi) -> logits (B,).
+
+    apply: (psi, x (B, pack * channels, ...)[, code (B, extra)][, eps (B, *noise)]).
 
     ``pack`` points are concatenated along their first axis (coordinates or channels); only the
     first layer grows with them, as in PacGAN. A code joins flat data at the input, images at the
-    flattened features, as in ALI. ratio: of the widths of D's hidden units or channels.
+    flattened features, as in ALI. eps is for the dropout of x, on photographs. ratio: of the widths
+    of D's hidden units or channels.
     """
     if len(spec.x_shape) == 1:
         (features,) = spec.x_shape
@@ -202,19 +216,26 @@ def discriminator(
 
         return flat._replace(apply=judge, passes=None)
     chosen = _family(spec, family)
-    layers, features = chosen.trunk(spec.x_shape[0] * pack, ratio)
+    channels, *size = spec.x_shape
+    layers, features = chosen.trunk(channels * pack, ratio)
     trunk = convnets.stack(layers, chosen.init)
     head = convnets.stack(chosen.head(features, extra), chosen.init)
+    drop = convnets.dropout(chosen.dropout) if chosen.dropout else None
 
     def init(generator: torch.Generator) -> Tensor:
         return torch.cat([trunk.init(generator), head.init(generator)])
 
     def apply(psi: Tensor, x: Tensor, *code: Tensor) -> Tensor:
         psi_trunk, psi_head = psi.split([trunk.size, head.size])
-        found = trunk.apply(psi_trunk, 2 * x - 1 if chosen.signed else x)
+        x = 2 * x - 1 if chosen.signed else x
+        if chosen.dropout:
+            *code, eps = code
+            x = drop(x, eps)
+        found = trunk.apply(psi_trunk, x)
         return head.apply(psi_head, torch.cat([found, *code], dim=1)).squeeze(-1)
 
-    return Net(init, apply, trunk.size + head.size)
+    noise = (channels * pack, *size) if chosen.dropout else ()
+    return Net(init, apply, trunk.size + head.size, noise=noise)
 
 
 def encoder(spec: Spec, out: int) -> Net:

@@ -7,7 +7,8 @@
 then psi takes one real step. The gradient flows through all K steps, Adam's moments included, by
 the same adjoint as LBT's (``methods/unroll.py``). As in the authors' notebook the same data and
 noise serve every unrolled step, G and D move at once, and G's loss is the full minimax value, real
-term included (it depends on theta through psi^K).
+term included (it depends on theta through psi^K). The masks of D's dropout, on photographs, are
+part of that noise.
 
 Departures: networks and Glorot initialisation of the other methods here; 1e-16 under Adam's square
 root, whose slope at zero is infinite.
@@ -25,6 +26,8 @@ from methods.gan import AdversarialConfig
 from methods.optim import adam, init_players
 from methods.unroll import inner_problem, unroll
 
+Given = tuple[list[Tensor], list[Tensor]]
+
 
 class UnrolledGANConfig(AdversarialConfig):
     """Settings of Unrolled GAN."""
@@ -41,13 +44,14 @@ def build(spec: Spec, cfg: UnrolledGANConfig) -> Method:
     adam_theta = adam(cfg.beta1, cfg.beta2)
     adam_psi = adam(cfg.beta1, cfg.beta2, eps_root=cfg.eps_root, detach_v=cfg.detach_v)
 
-    def negative_value(psi: Tensor, x_g: Tensor, x: Tensor) -> Tensor:
-        """-V: what D minimises."""
-        return losses.gan_psi(discriminator.apply(psi, x), discriminator.apply(psi, x_g))
+    def negative_value(psi: Tensor, x_g: Tensor, given: Given) -> Tensor:
+        """-V: what D minimises. given: arguments of D on data, and those it takes beside x_g."""
+        real, eps = given
+        return losses.gan_psi(discriminator.apply(psi, *real), discriminator.apply(psi, x_g, *eps))
 
-    def value(psi: Tensor, x_g: Tensor, x: Tensor) -> Tensor:
+    def value(psi: Tensor, x_g: Tensor, given: Given) -> Tensor:
         """V: what G minimises."""
-        return -negative_value(psi, x_g, x)
+        return -negative_value(psi, x_g, given)
 
     inner = inner_problem(negative_value, adam_psi, spec.jit)
     outer = spec.jit(grad_and_value(value, argnums=(0, 1)))
@@ -58,18 +62,22 @@ def build(spec: Spec, cfg: UnrolledGANConfig) -> Method:
         )
 
     def step(state: State, batch: Batch) -> tuple[State, Logs]:
-        theta, psi, opt_psi, x = state["theta"], state["psi"], state["opt_psi"], batch["x"]
+        theta, psi, opt_psi = state["theta"], state["psi"], state["opt_psi"]
+        real = [batch["x"], *discriminator.drawn(batch, "drop_real")]
+        given = real, discriminator.drawn(batch, "drop_fake")
         x_g, pull_theta = vjp(lambda p: generator.apply(p, batch["z"]), theta)
         eta = psi.new_full((), cfg.eta_psi)
-        psi_K, pull = unroll(inner, psi, opt_psi, [x_g] * cfg.K, [x] * cfg.K, eta)
-        (lam_psi, h_direct), loss = outer(psi_K, x_g, x)
+        psi_K, pull = unroll(inner, psi, opt_psi, [x_g] * cfg.K, [given] * cfg.K, eta)
+        (lam_psi, h_direct), loss = outer(psi_K, x_g, given)
         (grad_theta,) = pull_theta(h_direct + sum(pull(lam_psi)))
         theta, opt_theta = adam_theta.update(theta, state["opt_theta"], grad_theta, cfg.eta_theta)
-        psi, opt_psi, _ = inner.step(psi, opt_psi, x_g, x, eta)
+        psi, opt_psi, _ = inner.step(psi, opt_psi, x_g, given, eta)
         state = {"theta": theta, "psi": psi, "opt_theta": opt_theta, "opt_psi": opt_psi}
         return state, {"loss_theta": loss}
 
     def sample(state: State, z: Tensor) -> Tensor:
         return generator.apply(state["theta"], z)
 
-    return Method(init, step, sample, ("x",), {"z": (spec.batch, spec.z_dim)})
+    noise = {"z": (spec.batch, spec.z_dim)}
+    noise |= discriminator.draws(spec.batch, "drop_real", "drop_fake")
+    return Method(init, step, sample, ("x",), noise)

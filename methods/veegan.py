@@ -43,26 +43,26 @@ def build(spec: Spec, cfg: VEEGANConfig) -> Method:
     discriminator = nets.discriminator(spec, cfg.nets, ratio=cfg.d_ratio, extra=spec.z_dim)
     optimiser = adam(cfg.beta1, cfg.beta2)
 
-    def judge(psi: Tensor, x: Tensor, z: Tensor) -> Tensor:
-        return discriminator.apply(psi, x, z)
+    judge = discriminator.apply
+    drops = ("drop_real", "drop_fake", "drop_theta")  # noise of D's dropout
 
     @spec.jit
-    def update_psi(psi, opt, theta, xi, x, z):
+    def update_psi(psi, opt, theta, xi, x, z, real, fake):
         x_g = generator.apply(theta, z)
         z_x = reconstructor.apply(xi, x)
 
         def loss_psi(psi):
-            return losses.gan_psi(judge(psi, x_g, z), judge(psi, x, z_x))
+            return losses.gan_psi(judge(psi, x_g, z, *fake), judge(psi, x, z_x, *real))
 
         grad, value = grad_and_value(loss_psi)(psi)
         return *optimiser.update(psi, opt, grad, cfg.eta_psi), value
 
     @spec.jit
-    def update_theta_xi(theta, opt_theta, xi, opt_xi, psi, z):
+    def update_theta_xi(theta, opt_theta, xi, opt_xi, psi, z, eps):
         def loss(theta, xi):
             x_g = generator.apply(theta, z)
             distance = (z - reconstructor.apply(xi, x_g)).square().sum(1).mean()
-            return judge(psi, x_g, z).mean() + cfg.reconstruction * distance
+            return judge(psi, x_g, z, *eps).mean() + cfg.reconstruction * distance
 
         (grad_theta, grad_xi), value = grad_and_value(loss, argnums=(0, 1))(theta, xi)
         theta, opt_theta = optimiser.update(theta, opt_theta, grad_theta, cfg.eta_theta)
@@ -75,11 +75,12 @@ def build(spec: Spec, cfg: VEEGANConfig) -> Method:
 
     def step(state: State, batch: Batch) -> tuple[State, Logs]:
         theta, xi = state["theta"], state["xi"]
+        real, fake, eps = (discriminator.drawn(batch, name) for name in drops)
         psi, opt_psi, loss_psi = update_psi(
-            state["psi"], state["opt_psi"], theta, xi, batch["x"], batch["z_psi"]
+            state["psi"], state["opt_psi"], theta, xi, batch["x"], batch["z_psi"], real, fake
         )
         theta, opt_theta, xi, opt_xi, loss_theta = update_theta_xi(
-            theta, state["opt_theta"], xi, state["opt_xi"], psi, batch["z"]
+            theta, state["opt_theta"], xi, state["opt_xi"], psi, batch["z"], eps
         )
         params = {"theta": theta, "xi": xi, "psi": psi}
         state = params | {"opt_theta": opt_theta, "opt_xi": opt_xi, "opt_psi": opt_psi}
@@ -89,4 +90,5 @@ def build(spec: Spec, cfg: VEEGANConfig) -> Method:
         return generator.apply(state["theta"], z)
 
     noise = {"z_psi": (spec.batch, spec.z_dim), "z": (spec.batch, spec.z_dim)}
+    noise |= discriminator.draws(spec.batch, *drops)
     return Method(init, step, sample, ("x",), noise)

@@ -7,6 +7,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import flat, tree_map
 
 from benchmark.config import config_class
@@ -17,6 +18,7 @@ from methods.base import Method, Spec
 METHODS = sorted(set(REGISTRY) - {"oracle"})
 X_SHAPE = (3, 28, 28)
 SPEC = Spec(X_SHAPE, 256, 4)
+PHOTOS = Spec((3, 32, 32), 256, 4)  # CIFAR-10's networks
 
 
 @pytest.mark.parametrize("family, parameters", [("lbt", 1_886_995), ("metz", 287_875)])
@@ -107,40 +109,43 @@ def test_gaussian_log_likelihood_of_images_by_hand():
     torch.testing.assert_close(got, expected)
 
 
-def build(name: str, **changes) -> Method:
+def build(name: str, spec: Spec = SPEC, **changes) -> Method:
     module = importlib.import_module(REGISTRY[name])
     model = config_class(module)
     small = {"nets": "metz", "d_ratio": 0.25, "hidden": "8-8", "latent": 4, "M": 2, "K": 2}
     small |= {"likelihood": "bernoulli"} | changes
-    return module.build(SPEC, model(**{k: v for k, v in small.items() if k in model.model_fields}))
+    return module.build(spec, model(**{k: v for k, v in small.items() if k in model.model_fields}))
 
 
-def batch(method: Method, seed: int = 0) -> dict[str, torch.Tensor]:
+def batch(method: Method, seed: int = 0, spec: Spec = SPEC) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    data = {n: torch.rand(SPEC.batch, *X_SHAPE, generator=generator) for n in method.data}
+    data = {n: torch.rand(spec.batch, *spec.x_shape, generator=generator) for n in method.data}
     return data | {n: torch.randn(s, generator=generator) for n, s in method.noise.items()}
 
 
-@pytest.mark.parametrize("family", ["lbt", "metz"])
+@pytest.mark.parametrize("family, spec", [("lbt", SPEC), ("metz", SPEC), ("lbt", PHOTOS)])
 @pytest.mark.parametrize("name", METHODS)
-def test_every_parameter_group_moves_on_images(name, family):
-    method = build(name, nets=family)
+def test_every_parameter_group_moves_on_images(name, family, spec):
+    method = build(name, spec, nets=family)
     old = method.init(0)
     before = tree_map(torch.clone, old)
-    new, logs = method.step(old, batch(method))
+    new, logs = method.step(old, batch(method, spec=spec))
     assert all(torch.equal(flat(old)[k], v) for k, v in flat(before).items())
     assert all(value.isfinite() for value in logs.values())
     for key, value in flat(new).items():
         assert value.isfinite().all()
         assert not torch.equal(value, flat(old)[key]), f"{key} did not move"
     x = method.sample(new, torch.randn(6, 256))
-    assert x.shape == (6, *X_SHAPE) and 0 <= x.min() and x.max() <= 1
+    assert x.shape == (6, *spec.x_shape) and 0 <= x.min() and x.max() <= 1
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_stacked_seeds_equal_single_ones_on_images(name):
-    method = build(name)
-    states, batches = [method.init(s) for s in (0, 1)], [batch(method, s) for s in (0, 1)]
+@pytest.mark.parametrize(
+    "name, family, spec",
+    [(n, "metz", SPEC) for n in METHODS] + [(n, "lbt", PHOTOS) for n in ("gan", "lbt_gan")],
+)
+def test_stacked_seeds_equal_single_ones_on_images(name, family, spec):
+    method = build(name, spec, nets=family)
+    states, batches = [method.init(s) for s in (0, 1)], [batch(method, s, spec) for s in (0, 1)]
     engine = Engine(method, states, "cpu")
     engine.advance(batches)
     for i in (0, 1):
@@ -191,3 +196,58 @@ def test_warm_up_is_a_plain_gan_and_ends():
     resumed = Engine(method, [state], "cpu", done=2)
     resumed.advance([batch(method)])
     assert not torch.equal(resumed.state(0)["phi"], phis[0])
+
+
+@pytest.mark.parametrize("pack", [1, 2])
+def test_the_discriminator_drops_a_fifth_of_a_photograph(pack, monkeypatch):
+    """What its first convolution sees: zeros in [-1, 1], the rest scaled to keep the mean."""
+    discriminator = nets.discriminator(PHOTOS, pack=pack)
+    assert discriminator.noise == (3 * pack, 32, 32)
+    generator = torch.Generator().manual_seed(0)
+    shape = (40, *discriminator.noise)
+    x, eps = torch.rand(shape, generator=generator), torch.randn(shape, generator=generator)
+    x = x.sqrt()  # of mean 2/3, and 1/3 in [-1, 1]
+    seen = []
+    conv2d = F.conv2d
+    monkeypatch.setattr(F, "conv2d", lambda x, *rest, **k: seen.append(x) or conv2d(x, *rest, **k))
+    discriminator.apply(discriminator.init(generator), x, eps)
+    dropped = seen[0] == 0
+    torch.testing.assert_close(seen[0][~dropped], (2 * x - 1)[~dropped] / 0.8)
+    error = 4 / math.sqrt(x.numel())  # four standard errors of a deviation of 1
+    assert abs(dropped.float().mean() - 0.2) < 0.4 * error
+    assert abs((seen[0] - (2 * x - 1)).mean()) < 0.3 * error  # deviation: sqrt(0.25 E(2x - 1)^2)
+
+
+@pytest.mark.parametrize("name", ["gan", "lbt_gan"])
+def test_each_evaluation_of_the_discriminator_drops_anew(name):
+    method = build(name, PHOTOS, nets="lbt", d_ratio=1, eta_psi=1e-12)  # D stays as it starts
+    state, inputs = method.init(0), batch(method, spec=PHOTOS)
+    _, logs = method.step(state, inputs)
+    generator, discriminator = nets.generator(PHOTOS), nets.discriminator(PHOTOS)
+
+    def logit(x, drop):
+        return discriminator.apply(state["psi"], x, inputs[drop])
+
+    x = inputs["x_psi" if name == "lbt_gan" else "x"]
+    x_g, x_theta = (generator.apply(state["theta"], inputs[z]) for z in ("z_psi", "z"))
+    fake = logit(x_g, "drop_fake")
+    loss_psi = F.softplus(-logit(x, "drop_real")).mean() + F.softplus(fake).mean()
+    torch.testing.assert_close(logs["loss_psi"], loss_psi)
+    loss_theta = F.softplus(-logit(x_theta, "drop_theta")).mean()
+    loss = logs["loss_gan" if name == "lbt_gan" else "loss_theta"]
+    torch.testing.assert_close(loss, loss_theta)
+    assert abs(F.softplus(-logit(x_theta, "drop_fake")).mean() - loss) > 1e-3
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_nothing_is_dropped_elsewhere(name):
+    """No noise for it on Stacked MNIST nor in 2D; on photographs, wherever there is a D."""
+
+    def dropping(method):
+        return any(stream.startswith("drop_") for stream in method.noise)
+
+    assert not any(dropping(build(name, nets=family)) for family in ("lbt", "metz"))
+    ring = Spec((2,), 256, 4)
+    assert not dropping(build(name, ring, nets="auto", likelihood="gaussian"))
+    photographs = build(name, PHOTOS, nets="lbt")
+    assert dropping(photographs) == ("psi" in photographs.init(0))
