@@ -14,8 +14,8 @@ from benchmark.config import DATASET_NAMES
 from benchmark.errors import UserError
 from benchmark.job import Job, parse_label
 from benchmark.report import claims
+from benchmark.report.checks import Figure
 from benchmark.report.evidence import Evidence, released, setbacks
-from benchmark.report.rules import Figure
 from methods import REGISTRY
 from metrics import METRICS
 

@@ -30,8 +30,10 @@ from pydantic import Field
 from benchmark import strict_yaml
 from benchmark.config import PROSE, Strict, at_line, load_preset, read, validated
 from benchmark.errors import UserError, printable
+from benchmark.report.checks import Figure
 from benchmark.report.evidence import Evidence, every
-from benchmark.report.rules import MIN_SEEDS, Figure, Finding, Rule
+from benchmark.report.finding import MIN_SEEDS, Finding
+from benchmark.report.rules import Rule
 from benchmark.tables import write_csv
 from metrics.comparison import holm
 
