@@ -15,7 +15,7 @@ from benchmark.errors import UserError
 from benchmark.job import Job, parse_label
 from benchmark.report import claims
 from benchmark.report.checks import Figure
-from benchmark.report.evidence import Evidence, released, setbacks
+from benchmark.report.evidence import Evidence, released, setbacks, updates_to
 from methods import REGISTRY
 from metrics import METRICS
 
@@ -194,8 +194,8 @@ def test_drops_and_averages_are_of_the_curve(tmp_path):
     assert list(folder.sample("ring", "lbt", "modes_covered", "drops")) == [2, 2, 2]
     assert list(folder.sample("ring", "lbt", "modes_covered", "setbacks")) == [2 / 3] * 3
     steps = folder.results.curves("ring", "lbt", "modes_covered")["step"].unique()
-    updates = folder.sample("ring", "lbt", "modes_covered", "updates", 6)
-    assert list(updates) == [steps[3]] * 3
+    updates = folder.sample("ring", "lbt", "modes_covered", "updates", 4)
+    assert list(updates) == [steps[3]] * 3  # lost once before
     assert list(folder.sample("ring", "lbt", "modes_covered", "updates", 7)) == [math.inf] * 3
     assert list(folder.sample("ring", "lbt", "modes_covered", "average")) == [4.25] * 3
     assert list(folder.sample("ring", "lbt", "intra_mode_kl", "final")) == []
@@ -213,6 +213,20 @@ def test_drops_and_averages_are_of_the_curve(tmp_path):
 )
 def test_setbacks(curve, expected):
     assert setbacks(pd.Series(curve, dtype=float)) == expected
+
+
+@pytest.mark.parametrize(
+    ("curve", "expected"),
+    [
+        ([1, 5, 6, 7], 20),
+        ([1, 5, 4, 5], 40),  # the first touch is lost again
+        ([5, 5, 5, 5], 10),
+        ([1, 9, 9, 4], math.inf),
+        ([1, 9, math.nan, 9], 40),
+    ],
+)
+def test_updates_count_until_the_level_is_kept(curve, expected):
+    assert updates_to(pd.Series(curve, [10, 20, 30, 40], dtype=float), 5) == expected
 
 
 def test_what_is_not_trained_cannot_support_a_bound_nor_a_likeness(tmp_path):

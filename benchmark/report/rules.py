@@ -41,7 +41,7 @@ class _Runs(Strict):
         return {
             "final": label,
             "average": f"{label}, mean over training",
-            "updates": f"generator updates until {label} is {self.level:g}",
+            "updates": f"generator updates until {label} stays at {self.level:g} or better",
             "drops": f"{label}, lost during training",
             "setbacks": f"{label}, lost per gained during training",
             "seconds": "seconds per update",
