@@ -23,12 +23,16 @@ def t_difference(
     """Difference of means a - b with its Student-t interval: (difference, low, high).
 
     Paired: of the differences, value by value. Otherwise Welch's, which does not assume equal
-    variances. The bounds are NaN where a sample has one value or an infinite one; they equal the
-    difference where no value of either sample varies. Raises ValueError on no values.
+    variances. They equal the difference where no value of either sample varies, and where one has
+    only infinite values and the other none; they are NaN where a sample has one value, or some that
+    are infinite. Raises ValueError on no values.
     """
     a, b = _samples(a, b, paired)
     difference = float(a.mean()) - float(b.mean())
-    if not np.isfinite([*a, *b]).all():
+    finite = sorted(np.isfinite(values).mean() for values in (a, b))
+    if finite == [0, 1] and min(len(a), len(b)) > 1:
+        return difference, difference, difference
+    if finite != [1, 1]:
         return difference, math.nan, math.nan
     if paired:
         return t_interval(a - b, level)

@@ -206,7 +206,7 @@ def test_drops_and_averages_are_of_the_curve(tmp_path):
     [
         ([8, 8, 8], 0),
         ([0, 0, 0], math.inf),
-        ([8, 4, 0], math.inf),
+        ([8, 4, 0], 1),
         ([2, 8, 8], 0),
         ([4, 8, 6], 0.5),
     ],
@@ -227,6 +227,60 @@ def test_setbacks(curve, expected):
 )
 def test_updates_count_until_the_level_is_kept(curve, expected):
     assert updates_to(pd.Series(curve, [10, 20, 30, 40], dtype=float), 5) == expected
+
+
+def write_reaching(out: Path, label: str, reached: list[int | None]) -> None:
+    """Runs that reach 8 modes at the given one of ten evaluations, and keep them; or never do."""
+    for seed, at in enumerate(reached):
+        values = [8 if at is not None and i >= at else 0 for i in range(12)]
+        write_run(out, label, seed, {"modes_covered": values})
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "expected"),
+    [
+        ([3, 3, 3], [3, 3, 3], ("inconclusive", "equal in every seed, as far as evaluations tell")),
+        ([2, 2, 3], [5, 6, 6], ("supported", "")),
+        ([5, 6, 6], [2, 2, 3], ("not supported", "")),
+        ([2, 2, 3], [None] * 3, ("supported", "")),
+        ([None] * 3, [2, 2, 3], ("not supported", "")),
+        ([None] * 3, [None] * 3, ("inconclusive", "no interval, since a run counts as infinite")),
+        ([2, 2, None], [9, 9, 9], ("inconclusive", "no interval, since a run counts as infinite")),
+        ([2, 2, 3], [9, None, 9],
+         ("supported", "1 of 3 runs of gan count as its worst finite one")),
+        # Counted as 2, which is too good to refute with.
+        ([9, 9, 9], [2, None, 2],
+         ("inconclusive", "no interval, since a run counts as infinite")),
+    ],
+)  # fmt: skip
+def test_runs_that_never_get_there_decide_by_sign(tmp_path, ours, theirs, expected):
+    write_reaching(tmp_path, "lbt", ours)
+    write_reaching(tmp_path, "gan", theirs)
+    rule = claim("better", method="lbt", than=["gan"], statistic="updates", level=8)
+    assert verdict(rule, tmp_path) == expected
+
+
+@pytest.mark.parametrize("kind", ["no_better", "alike"])
+def test_an_infinite_rival_is_not_taken_as_better_where_that_helps_the_claim(tmp_path, kind):
+    write_reaching(tmp_path, "lbt", [5, 5, 5])
+    write_reaching(tmp_path, "gan", [5, None, 5])
+    rule = claim(kind, method="lbt", than=["gan"], statistic="updates", level=8, margin=1e9)
+    assert verdict(rule, tmp_path)[0] == "inconclusive"
+
+
+def test_a_bound_missed_infinitely_in_every_seed_fails(tmp_path):
+    rule = claim("at_most", methods=["lbt"], metric="intra_mode_kl", value=1)
+    write_finals(tmp_path, "lbt", [math.inf] * 3, "intra_mode_kl")
+    assert verdict(rule, tmp_path)[0] == "not supported"
+    write_finals(tmp_path, "lbt", [math.inf, 0.5, 0.5], "intra_mode_kl", preset="ring")
+    assert verdict(rule, tmp_path, "ring")[0] == "inconclusive"
+
+
+def test_modes_that_only_fall_do_not_increase_consistently(tmp_path):
+    rule = claim("at_most", methods=["lbt"], statistic="setbacks", value=0.1)
+    for seed, curve in enumerate([[8, 8, 4, 2, 0, 0], [8, 6, 6, 4, 2, 0], [8, 8, 8, 6, 2, 2]]):
+        write_run(tmp_path, "lbt", seed, {"modes_covered": curve})
+    assert verdict(rule, tmp_path)[0] == "not supported"
 
 
 def test_what_is_not_trained_cannot_support_a_bound_nor_a_likeness(tmp_path):

@@ -58,6 +58,9 @@ def test_a_diverged_run_counts_as_the_worst(paired):
         [9, 9, 9], [1, 2, 3], paired
     )
     assert permutation_p([INF, INF], [INF, INF], paired) == 1
+    assert t_difference([INF, INF, INF], [1, 2, 3], paired) == (INF, INF, INF)
+    assert t_difference([1, 2, 3], [INF, INF, INF], paired) == (-INF, -INF, -INF)
+    assert all(math.isnan(v) for v in t_difference([INF, INF], [INF, INF], paired))
     difference, low, high = t_difference([INF, 1, 2], [1, 2, 3], paired)
     assert difference == INF and math.isnan(low) and math.isnan(high)
 

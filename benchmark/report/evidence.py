@@ -116,12 +116,14 @@ def drops(curve: pd.Series) -> float:
 
 def setbacks(curve: pd.Series) -> float:
     """Decreases of a curve over its increases; of one without increases 0 where it stays above 0,
-    and infinite otherwise.
+    infinite where it stays at 0, and 1 where it only falls.
     """
     gains = float(curve.diff().clip(lower=0).sum())
     if gains > 0:
         return drops(curve) / gains
-    return 0.0 if curve.nunique() == 1 and curve.iloc[0] > 0 else math.inf
+    if curve.nunique() > 1:
+        return 1.0
+    return 0.0 if curve.iloc[0] > 0 else math.inf
 
 
 def updates_to(curve: pd.Series, level: float) -> float:

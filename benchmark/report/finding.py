@@ -15,6 +15,8 @@ from typing import Literal, NamedTuple
 LEVEL = 0.95
 MIN_SEEDS = 3  # two seeds have an interval 12.7 standard errors wide on either side
 
+INFINITE = "no interval, since a run counts as infinite"
+
 Outcome = Literal["holds", "fails", "open", "missing"]
 
 
@@ -51,7 +53,7 @@ def outcome_of(
     if n < MIN_SEEDS:
         return "open", f"too few seeds ({n}; {MIN_SEEDS} needed)"
     if math.isnan(interval[0]):
-        return "open", "no interval, since a run counts as infinite"
+        return "open", INFINITE
     inside = accepted[0] <= interval[0] and interval[1] <= accepted[1]
     if inside and not (open_ended and interval[0] == accepted[0]):
         return "holds", ""
