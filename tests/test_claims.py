@@ -24,7 +24,7 @@ RELEASED = released().budget("ring")
 
 def write_run(
     out: Path, label: str, seed: int, curves: dict[str, list[float]], *,
-    preset="quick", dataset="ring", share=1.0, seconds=10.0, status="complete", **settings,
+    preset="quick", dataset="ring", data="", share=1.0, seconds=10.0, status="complete", **settings,
 ) -> None:  # fmt: skip
     """A run whose metrics have these values, the last one at its end, with the released settings
     but for ``settings``.
@@ -32,10 +32,11 @@ def write_run(
     folder = out / preset / "runs" / dataset / label / f"seed{seed}"
     folder.mkdir(parents=True)
     key, _, asked = parse_label(label)
-    usual = released().runs(dataset, key)[0].settings
-    iterations = round(released().budget(dataset).iterations * share)
-    budget = {"iterations": iterations, "batch": released().budget(dataset).batch}
-    record = {"data": dataset, "budget": budget, "settings": usual | asked | settings}
+    data = data or dataset
+    usual = released().runs(data, key)[0].settings
+    iterations = round(released().budget(data).iterations * share)
+    budget = {"iterations": iterations, "batch": released().budget(data).batch}
+    record = {"data": data, "budget": budget, "settings": usual | asked | settings}
     (folder / "settings.json").write_text(json.dumps(record))
     provenance = {"status": status, "train_seconds": seconds}
     (folder / "provenance.json").write_text(json.dumps(provenance))
@@ -53,9 +54,9 @@ def write_finals(out: Path, label: str, values: list[float], metric="modes_cover
         write_run(out, label, seed, {metric: [0, value]}, **kwargs)
 
 
-def claim(kind: str, enough=0.1, **rule) -> claims.Claim:
+def claim(kind: str, enough=0.1, ours=False, **rule) -> claims.Claim:
     rule = {"kind": kind, "dataset": "ring", "metric": "modes_covered"} | rule
-    return claims.Claim(id="a-claim", text="A", place="B", enough=enough, rule=rule)
+    return claims.Claim(id="a-claim", text="A", place="B", enough=enough, ours=ours, rule=rule)
 
 
 def verdict(claim: claims.Claim, out: Path, preset="quick") -> tuple[str, str]:
@@ -107,7 +108,8 @@ def test_a_bound_that_a_blob_meets_needs_quality_besides(tmp_path):
         write_run(tmp_path, "lbt", seed, curves | {"high_quality_pct": [26, 26]}, preset="ring")
     judged = claims.judge(rule, [Evidence(tmp_path, "quick")])
     assert judged.verdict == "supported" and judged.deciding.estimate == 8
-    assert verdict(rule, tmp_path, "ring")[0] == "not supported"
+    found, reason = verdict(rule, tmp_path, "ring")
+    assert found == "inconclusive" and "high quality (%), lbt at least 50 fails" in reason
 
 
 @pytest.mark.parametrize(
@@ -281,6 +283,40 @@ def test_modes_that_only_fall_do_not_increase_consistently(tmp_path):
     for seed, curve in enumerate([[8, 8, 4, 2, 0, 0], [8, 6, 6, 4, 2, 0], [8, 8, 8, 6, 2, 2]]):
         write_run(tmp_path, "lbt", seed, {"modes_covered": curve})
     assert verdict(rule, tmp_path)[0] == "not supported"
+
+
+@pytest.mark.parametrize(
+    ("seeds", "values", "expected"),
+    [
+        ("every", [8.4, 8.5, 8.6], ("supported", "")),
+        ("every", [7.99, 8.1, 8.1, 8.1, 8.1], ("not supported", "1 of 5 runs outside")),
+        ("every", [7, 8], ("inconclusive", "too few seeds (2; 3 needed)")),
+        ("every", [8, 8, 20], ("inconclusive", "interval too wide")),
+        ("some", [0, 0, 8], ("supported", "1 of 3 runs")),
+        ("some", [0, 0, 7], ("not supported", "in none of 3 runs")),
+        ("some", [0, 8], ("inconclusive", "too few seeds (2; 3 needed)")),
+    ],
+)
+def test_bounds_on_single_runs(tmp_path, seeds, values, expected):
+    write_finals(tmp_path, "lbt", values)
+    rule = claim("at_least", methods=["lbt"], value=8, seeds=seeds)
+    assert verdict(rule, tmp_path) == expected
+
+
+def test_a_run_that_broke_is_none_of_some(tmp_path):
+    for seed in range(3):
+        status = "diverged" if seed else "complete"
+        write_run(tmp_path, "lbt", seed, {"modes_covered": [0, 6, 8, 8, 8]}, status=status)
+    rule = claim("at_least", methods=["lbt"], statistic="drops", value=1, seeds="some")
+    assert verdict(rule, tmp_path)[0] == "inconclusive"
+
+
+def test_what_is_claimed_also_refutes(tmp_path):
+    for seed in range(3):
+        write_run(tmp_path, "lbt", seed, {"modes_covered": [0, 8], "high_quality_pct": [1, 70]})
+    rule = {"kind": "at_least", "methods": ["lbt"], "value": 8}
+    assert verdict(claim(**rule, also={"high_quality_pct": 60}), tmp_path)[0] == "supported"
+    assert verdict(claim(**rule, also={"high_quality_pct": 90}), tmp_path)[0] == "not supported"
 
 
 def test_what_is_not_trained_cannot_support_a_bound_nor_a_likeness(tmp_path):
