@@ -285,6 +285,29 @@ def test_modes_that_only_fall_do_not_increase_consistently(tmp_path):
     assert verdict(rule, tmp_path)[0] == "not supported"
 
 
+def test_no_order_is_supported_by_what_is_not_trained(tmp_path):
+    rules = [
+        claim("better", method="lbt", than=["gan"]),
+        claim("ordered", methods=["gan", "lbt"]),
+        claim("better", enough=0, method="lbt", than=["gan"]),
+    ]
+    for preset, share in (("smoke", 0.000025), ("quick", 0.001)):
+        write_finals(tmp_path, "lbt", [8, 8, 8], preset=preset, share=share)
+        write_finals(tmp_path, "gan", [2, 2, 3], preset=preset, share=share)
+    reason = "holds at 0.0025 % of the released training, too little to support"
+    for rule in rules[:2]:
+        assert verdict(rule, tmp_path, "smoke") == ("inconclusive", reason)
+        assert verdict(rule, tmp_path, "quick")[0] == "supported"
+    assert verdict(rules[2], tmp_path, "smoke")[0] == "supported"
+
+
+def test_settings_keep_no_failure_of_ours_from_counting(tmp_path):
+    write_finals(tmp_path, "lbt", [1, 1, 1], M=5)
+    assert verdict(claim("at_least", methods=["lbt"], value=8), tmp_path)[0] == "inconclusive"
+    rule = claim("at_least", ours=True, methods=["lbt"], value=8)
+    assert verdict(rule, tmp_path)[0] == "not supported"
+
+
 @pytest.mark.parametrize(
     ("seeds", "values", "expected"),
     [
