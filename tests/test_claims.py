@@ -59,6 +59,10 @@ def claim(kind: str, enough=0.1, ours=False, **rule) -> claims.Claim:
     return claims.Claim(id="a-claim", text="A", place="B", enough=enough, ours=ours, rule=rule)
 
 
+def shipped(name: str) -> claims.Claim:
+    return next(c for c in claims.load() if c.id == name)
+
+
 def verdict(claim: claims.Claim, out: Path, preset="quick") -> tuple[str, str]:
     judged = claims.judge(claim, [Evidence(out, preset)])
     return judged.verdict, judged.reason
@@ -299,6 +303,44 @@ def test_no_order_is_supported_by_what_is_not_trained(tmp_path):
         assert verdict(rule, tmp_path, "smoke") == ("inconclusive", reason)
         assert verdict(rule, tmp_path, "quick")[0] == "supported"
     assert verdict(rules[2], tmp_path, "smoke")[0] == "supported"
+
+
+BAD = {"modes_covered": [0, 0], "high_quality_pct": [1, 1], "intra_mode_kl": [9, 9]}
+GOOD = {"modes_covered": [0, 100], "high_quality_pct": [1, 96], "intra_mode_kl": [9, 0.05]}
+MIXTURES = ("mixture-ring", "mixture-ring-kl", "mixture-ring-gan", "mixture-ring-gan-kl",
+            "mixture-grid", "mixture-grid-quality")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+@pytest.mark.parametrize(
+    ("curves", "share", "expected"),
+    [
+        ([BAD] * 3, 0.02, "not supported"),
+        ([GOOD] * 3, 0.02, "supported"),
+        ([GOOD, GOOD, BAD], 0.02, "not supported"),
+        ([GOOD] * 3, 0.00002, "supported"),
+        ([BAD] * 3, 0.00002, "inconclusive"),  # less than the preset that the bounds are of
+        ([BAD] * 2, 0.02, "inconclusive"),
+    ],
+)
+def test_our_own_bounds_can_be_refuted(tmp_path, name, curves, share, expected):
+    rule = shipped(name)
+    (method,) = rule.rule.named()
+    where = {"dataset": rule.rule.dataset, "data": rule.rule.dataset.removeprefix("students_")}
+    for seed, values in enumerate(curves):
+        write_run(tmp_path, method, seed, values, preset="students", share=share, M=1, K=1, **where)
+    found, reason = verdict(rule, tmp_path, "students")
+    assert found == expected, reason
+
+
+def test_our_own_bounds_ask_for_the_training_of_their_preset():
+    job = Job("students")
+    for c in claims.load():
+        if c.ours and not isinstance(c.rule, Figure):
+            (run,) = job.runs(c.rule.dataset, c.rule.named()[0])[:1]
+            theirs = released().budget(run.budget.data)
+            share = run.budget.iterations * run.budget.batch / (theirs.iterations * theirs.batch)
+            assert share / 3 < c.enough < share / 1.9, c.id
 
 
 def test_settings_keep_no_failure_of_ours_from_counting(tmp_path):
