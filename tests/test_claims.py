@@ -447,6 +447,9 @@ def test_a_diverged_run_counts_as_the_worst(tmp_path):
         ([2, 4, 6, 16], "supported"),
         ([6, 4, 3, 1], "not supported"),
         ([1, 9, 9, 9], "not supported"),
+        ([k**1.5 for k in (1, 3, 5, 15)], "not supported"),
+        ([500 + 3 * k**1.5 for k in (1, 3, 5, 15)], "not supported"),
+        ([500 + 3 * k**1.1 for k in (1, 3, 5, 15)], "supported"),
     ],
 )
 def test_linear_cost(tmp_path, cost, expected):

@@ -18,7 +18,9 @@ from metrics import METRICS
 from metrics.comparison import permutation_p, superiority, t_difference
 from metrics.intervals import t_interval
 
-STRAIGHT = 0.98  # share of the variance that a line must explain to count as one
+# Share of the variance that a line must explain to count as one. Over K = 1, 3, 5, 15 it explains
+# 98.8 % of K^1.5, 99.5 % of K^1.3 and 99.9 % of K^1.1, whatever the constant cost of an update.
+STRAIGHT = 0.995
 
 
 class _Runs(Strict):
