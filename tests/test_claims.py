@@ -493,11 +493,13 @@ def test_figures_tables(tmp_path):
             {"where": {"kind": "x"}, "column": "a", "near": 2, "within": 0.1, "some": True},
             {"where": {"kind": "x"}, "column": "a", "at_most": 2},
             {"where": {"kind": "z"}, "count": 0},
+            {"where": {"kind": "x"}, "column": "a", "above": 0.99},
         ],
         "not supported": [
             {"where": {"kind": "x"}, "column": "a", "near": 2, "within": 0.1},
             {"where": {"kind": "y"}, "column": "a", "at_least": 6},
             {"where": {"kind": "y"}, "count": 0},
+            {"where": {"kind": "x"}, "column": "a", "above": 1},
         ],
         "not run": [{"where": {"kind": "z"}, "column": "a", "at_most": 2}],
     }

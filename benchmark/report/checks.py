@@ -16,8 +16,8 @@ from benchmark.report.finding import Finding
 
 
 class Check(Strict):
-    """Of a table's rows that have these values: a column near, at least or at most a value, in
-    every row or in some; or how many rows there are.
+    """Of a table's rows that have these values: a column near, at least, at most or above a value,
+    in every row or in some; or how many rows there are.
     """
 
     where: dict[str, Any]
@@ -26,6 +26,7 @@ class Check(Strict):
     within: float = 0.0
     at_least: float | None = None
     at_most: float | None = None
+    above: float | None = None
     some: bool = False
     count: int | None = None
 
@@ -42,6 +43,8 @@ class Check(Strict):
         low = self.near - self.within if self.near is not None else self.at_least
         high = self.near + self.within if self.near is not None else self.at_most
         words = f"{self.near:g} +- {self.within:g}" if self.near is not None else ""
+        if self.above is not None:
+            low, words = math.nextafter(self.above, math.inf), f"above {self.above:g}"
         words = words or (f"at least {low:g}" if low is not None else f"at most {high:g}")
         name = f"{place}: {self.column} {words}"
         if rows.empty or self.column not in rows:
