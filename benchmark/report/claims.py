@@ -48,7 +48,7 @@ ORDER = ("fails", "missing", "open", "holds")  # of outcomes: the first present 
 
 
 class Claim(Strict):
-    """One statement of the paper. published: its number, as printed. enough: the share of the
+    """One statement of the paper. published: what it prints of it. enough: the share of the
     released training from which on a failure counts. absent: why there may be no runs for it.
     ours: whether the paper does not say it.
     """
