@@ -264,6 +264,7 @@ def test_runs_that_never_get_there_decide_by_sign(tmp_path, ours, theirs, expect
     write_reaching(tmp_path, "gan", theirs)
     rule = claim("better", method="lbt", than=["gan"], statistic="updates", level=8)
     assert verdict(rule, tmp_path) == expected
+    assert "nan" not in claims.render([claims.judge(rule, [Evidence(tmp_path, "quick")])])
 
 
 @pytest.mark.parametrize("kind", ["no_better", "alike"])

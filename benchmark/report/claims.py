@@ -262,7 +262,9 @@ def tally(judged: list[Judged]) -> str:
 
 
 def _numbers(finding: Finding) -> str:
-    text = f"{finding.comparison}: {finding.estimate:.4g}"
+    text = finding.comparison
+    if finding.estimate == finding.estimate:  # which infinity less infinity is not
+        text += f": {finding.estimate:.4g}"
     if finding.low == finding.low:
         text += f" [{finding.low:.4g}, {finding.high:.4g}]"
     if finding.p == finding.p:
