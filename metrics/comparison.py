@@ -23,12 +23,16 @@ def t_difference(
     """Difference of means a - b with its Student-t interval: (difference, low, high).
 
     Paired: of the differences, value by value. Otherwise Welch's, which does not assume equal
-    variances. The bounds are NaN where a sample has one value or an infinite one; they equal the
-    difference where no value of either sample varies. Raises ValueError on no values.
+    variances. They equal the difference where no value of either sample varies, and where one has
+    only infinite values and the other none; they are NaN where a sample has one value, or some that
+    are infinite. Raises ValueError on no values.
     """
     a, b = _samples(a, b, paired)
     difference = float(a.mean()) - float(b.mean())
-    if not np.isfinite([*a, *b]).all():
+    finite = sorted(np.isfinite(values).mean() for values in (a, b))
+    if finite == [0, 1] and min(len(a), len(b)) > 1:
+        return difference, difference, difference
+    if finite != [1, 1]:
         return difference, math.nan, math.nan
     if paired:
         return t_interval(a - b, level)
@@ -77,15 +81,27 @@ def permutation_p(a: Sequence[float], b: Sequence[float], paired: bool = False) 
         n_resamples=RESAMPLES,
         rng=np.random.default_rng(0),
     )
-    return float(found.pvalue)
+    null = found.null_distribution
+    if len(null) == RESAMPLES:  # random ones, to which the observed one belongs
+        null = np.append(null, found.statistic)
+    return _two_sided(null, found.statistic, np.abs([*a, *b]).max())
 
 
 def _one_against(one: np.ndarray, many: np.ndarray) -> float:
     """``permutation_p`` of a single value: each of all could have been the one."""
     values = np.concatenate([one, many])
     gaps = values - (values.sum() - values) / len(many)
-    near = 1e-12 * np.abs(values).max()
-    tails = [(gaps <= gaps[0] + near).mean(), (gaps >= gaps[0] - near).mean()]
+    return _two_sided(gaps, gaps[0], np.abs(values).max())
+
+
+def _two_sided(null: np.ndarray, observed: float, size: float) -> float:
+    """p-value of a statistic among those of all relabellings of values up to ``size``.
+
+    What differs by rounding is equal. scipy's own tolerance is relative to the statistic, so that
+    it has none at 0.
+    """
+    near = 1e-12 * size
+    tails = [(null <= observed + near).mean(), (null >= observed - near).mean()]
     return min(1.0, 2 * float(min(tails)))
 
 

@@ -33,6 +33,15 @@ def test_p_counts_relabellings():
 
 
 @pytest.mark.parametrize("paired", [False, True])
+@pytest.mark.parametrize("scale", [1e-9, 1, 1e9])
+def test_a_difference_of_zero_has_p_1_however_sums_round(paired, scale):
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        a = scale * rng.integers(1, 100, 4) / 10
+        assert permutation_p(a, rng.permutation(a), paired) == 1
+
+
+@pytest.mark.parametrize("paired", [False, True])
 def test_nothing_is_nan_when_all_seeds_agree(paired):
     same, other = [8.0] * 3, [7.0] * 3
     assert permutation_p(same, same, paired) == 1
@@ -49,6 +58,9 @@ def test_a_diverged_run_counts_as_the_worst(paired):
         [9, 9, 9], [1, 2, 3], paired
     )
     assert permutation_p([INF, INF], [INF, INF], paired) == 1
+    assert t_difference([INF, INF, INF], [1, 2, 3], paired) == (INF, INF, INF)
+    assert t_difference([1, 2, 3], [INF, INF, INF], paired) == (-INF, -INF, -INF)
+    assert all(math.isnan(v) for v in t_difference([INF, INF], [INF, INF], paired))
     difference, low, high = t_difference([INF, 1, 2], [1, 2, 3], paired)
     assert difference == INF and math.isnan(low) and math.isnan(high)
 

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from benchmark.config import preset_names
@@ -51,11 +52,11 @@ class Evidence:
 
         final: the last value of a metric, which is measured with the most samples. average: its
         mean over the evaluations during training, without the one before the first update (an
-        untrained generator is broad and covers the ring). updates: the first of them at which it is
-        as good as ``level``; infinite where it never is. drops: the sum of its decreases from one
-        of them to the next, once it has risen at all. setbacks: that sum over the sum of its
-        increases. seconds: training time per generator update; it has no metric. A run that did not
-        complete, or measured NaN, has the metric's worst value, and infinitely many of what is
+        untrained generator is broad and covers the ring). updates: the first of them from which on
+        it is as good as ``level``; infinite where the last is not. drops: the sum of its decreases
+        from one of them to the next, once it has risen at all. setbacks: that sum over the sum of
+        its increases. seconds: training time per generator update; it has no metric. A run that did
+        not complete, or measured NaN, has the metric's worst value, and infinitely many of what is
         counted. A run without the metric, or without two evaluations to compare, is left out.
         """
         table = self.results.table
@@ -115,18 +116,20 @@ def drops(curve: pd.Series) -> float:
 
 def setbacks(curve: pd.Series) -> float:
     """Decreases of a curve over its increases; of one without increases 0 where it stays above 0,
-    and infinite otherwise.
+    infinite where it stays at 0, and 1 where it only falls.
     """
     gains = float(curve.diff().clip(lower=0).sum())
     if gains > 0:
         return drops(curve) / gains
-    return 0.0 if curve.nunique() == 1 and curve.iloc[0] > 0 else math.inf
+    if curve.nunique() > 1:
+        return 1.0
+    return 0.0 if curve.iloc[0] > 0 else math.inf
 
 
 def updates_to(curve: pd.Series, level: float) -> float:
-    """The first place at which a curve is at least ``level``."""
-    reached = curve.index[curve >= level]
-    return float(reached[0]) if len(reached) else math.inf
+    """The first place from which on a curve is at least ``level``, to its end."""
+    kept = np.logical_and.accumulate((curve >= level).to_numpy()[::-1])[::-1]
+    return float(curve.index[kept.argmax()]) if kept.any() else math.inf
 
 
 COUNTS = ("updates", "drops", "setbacks")

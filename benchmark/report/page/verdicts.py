@@ -8,8 +8,8 @@ from benchmark.errors import UserError
 from benchmark.report import claims
 from benchmark.report.claims import VERDICTS, Judged
 from benchmark.report.evidence import Evidence
+from benchmark.report.finding import Finding
 from benchmark.report.page.grids import Cell, Column, Grid, interval, number
-from benchmark.report.rules import Finding
 
 EXPLAINED = {
     "supported": "Every comparison holds: its whole 95 % interval is on the claimed side.",
