@@ -59,6 +59,13 @@ class Results:
         run = self.folder / "runs" / dataset / method / f"seed{rows['seed'].min()}"
         return read_json(run / "settings.json")
 
+    def budget(self, dataset: str, method: str) -> dict[str, Any]:
+        """What a method's runs on a dataset have in common with others there: updates, batch, noise
+        and samples, as recorded; empty where nothing is.
+        """
+        found = self.record(dataset, method).get("budget")
+        return found if isinstance(found, dict) else {}
+
     def methods(self, dataset: str) -> list[str]:
         """Labels of the methods with at least one run on a dataset."""
         rows = self.table[self.table["dataset"] == dataset]

@@ -15,10 +15,12 @@ from benchmark.job import Job, bracket, parse_label
 from benchmark.results import Results
 from benchmark.store import run_folders
 from benchmark.tables import final
+from methods import REGISTRY
 from metrics import METRICS
 
 Statistic = Literal["final", "average", "updates", "drops", "setbacks", "seconds"]
 RELEASED = "paper"  # the preset of the released iteration counts and batches
+SHARED = ("z_dim", "coordinate_scale")  # what decides results of all methods, besides their size
 
 
 class Evidence:
@@ -92,10 +94,25 @@ class Evidence:
         A setting that is newer than the runs had its default when they were made.
         """
         key, _, asked = parse_label(label)
-        name = dataset if released().has(dataset) else self.results.data(dataset)
-        theirs = released().runs(name, key)[0].settings
-        ours = self.results.settings(dataset, label)
+        theirs = self.released_settings(dataset, key)
+        ours = self.settings(dataset, label)
         return {k: v for k, v in ours.items() if k not in asked and theirs.get(k, v) != v}
+
+    def settings(self, dataset: str, label: str) -> dict[str, Any]:
+        """Settings of the runs: the method's own, and those that it shares with all others."""
+        budget = self.results.budget(dataset, label)
+        shared = {k: budget[k] for k in SHARED if k in budget}
+        return shared | self.results.settings(dataset, label)
+
+    def released_settings(self, dataset: str, key: str) -> dict[str, Any]:
+        """The same of the preset ``paper``, on what the dataset is about; none for a method or data
+        that it does not know.
+        """
+        name = dataset if released().has(dataset) else self.results.data(dataset)
+        if key not in REGISTRY or not released().has(name):
+            return {}
+        run = released().runs(name, key)[0]
+        return {k: getattr(run.budget, k) for k in SHARED} | run.settings
 
     def scale(self, dataset: str) -> str:
         """What the preset says of the size of its runs on a dataset."""

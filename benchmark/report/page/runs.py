@@ -14,7 +14,7 @@ from benchmark.artefacts import style
 from benchmark.compile import pays
 from benchmark.errors import UserError
 from benchmark.job import Job, parse_label
-from benchmark.report.evidence import Evidence, released, shipped
+from benchmark.report.evidence import Evidence, shipped
 from benchmark.report.page.grids import number
 from benchmark.store import read_json
 from benchmark.tables import ordered
@@ -101,7 +101,7 @@ def _groups(
 def _group(evidence: Evidence, job: Job, dataset: str, label: str, members: list) -> Group:
     record = members[0][1]
     settings, budget = (_mapping(record, key) for key in ("settings", "budget"))
-    theirs = released_settings(evidence, dataset, label)
+    theirs = evidence.released_settings(dataset, label.partition("[")[0])
     listed = [
         (k, _text(v), _text(theirs[k]) if k in theirs and theirs[k] != v else "")
         for k, v in sorted(settings.items())
@@ -170,17 +170,6 @@ def _spelled(job: Job, dataset: str, label: str, settings: dict) -> tuple[str, d
     except UserError:
         plain = {}
     return key, {k: v for k, v in settings.items() if k not in plain or plain[k] != v}
-
-
-def released_settings(evidence: Evidence, dataset: str, label: str) -> dict[str, Any]:
-    """The settings of preset ``paper`` for a method on what the dataset is about; none for a method
-    or data that it does not know.
-    """
-    key = label.partition("[")[0]
-    name = dataset if released().has(dataset) else evidence.results.data(dataset)
-    if key not in REGISTRY or not released().has(name):
-        return {}
-    return released().runs(name, key)[0].settings
 
 
 def _mapping(record: dict, key: str) -> dict[str, Any]:

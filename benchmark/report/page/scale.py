@@ -14,7 +14,6 @@ from benchmark.provenance import ROOT
 from benchmark.report.claims import percent
 from benchmark.report.evidence import Evidence, released
 from benchmark.report.page.grids import Cell, Column, Grid, number
-from benchmark.report.page.runs import released_settings
 from benchmark.tables import ordered
 from methods import REGISTRY
 
@@ -71,8 +70,8 @@ def settings(evidence: Evidence, datasets: list[str]) -> Grid:
     for dataset in datasets:
         changed: dict[tuple[str, str, str], list[str]] = {}
         for label in ordered(evidence.results.methods(dataset)):
-            usual = released_settings(evidence, dataset, label)
-            for key, value in sorted(evidence.results.settings(dataset, label).items()):
+            usual = evidence.released_settings(dataset, label.partition("[")[0])
+            for key, value in sorted(evidence.settings(dataset, label).items()):
                 if key in usual and usual[key] != value:
                     place = (key, number(value), number(usual[key]))
                     changed.setdefault(place, []).append(style.name(label))
