@@ -175,6 +175,12 @@ def headlines(summary: pd.DataFrame) -> dict[str, Metric]:
     return {name: metric for name, metric in HEADLINES.items() if name in set(summary["metric"])}
 
 
+def span(values: Iterable[float], text: Callable[[float], str] = "{:,.10g}".format) -> str:
+    """Numbers in words: the only one, or the least and the greatest."""
+    known = sorted(set(values))
+    return " to ".join(dict.fromkeys(map(text, known[:1] + known[-1:])))
+
+
 def _pipe(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 

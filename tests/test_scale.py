@@ -41,3 +41,20 @@ def test_noise_and_coordinates_that_are_not_the_released_ones_are_departures(tmp
     rule = claim("at_least", dataset=dataset, methods=["lbt"], value=9)
     reason = "fails with other settings than the released ones: coordinate_scale=5.0, z_dim=2"
     assert verdict(rule, tmp_path) == ("inconclusive", reason)
+
+
+def test_the_share_in_the_table_of_budgets_is_that_of_the_verdicts(tmp_path):
+    """Figure 6 has a budget of ours in preset paper; the authors' is that of the ring."""
+    with_budget(tmp_path, "lbt", dataset="ring_km", iterations=1000, batch=128)
+    folder = Evidence(tmp_path, "quick")
+    assert folder.share("ring_km", "lbt") == 0.00025
+    (row,) = rows(scale.budgets(folder, ["ring_km"]))
+    assert row[:6] == ["ring_km", "1,000", "1,000,000", "128", "512", "0.025 %"]
+
+
+def test_the_table_of_budgets_has_the_range_over_methods(tmp_path):
+    for label, iterations in (("lbt", 1000), ("lbt_gan", 4800), ("gan", 20_400)):
+        sizes = {"iterations": iterations, "batch": 256}
+        with_budget(tmp_path, label, dataset="students_ring", **sizes)
+    (row,) = rows(scale.budgets(Evidence(tmp_path, "quick"), ["students_ring"]))
+    assert row[1:6] == ["1,000 to 20,400", "1,000,000", "256", "512", "0.05 % to 1 %"]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from benchmark.config import preset_names
+from benchmark.config import DatasetSettings, preset_names
 from benchmark.job import Job, bracket, parse_label
 from benchmark.results import Results
 from benchmark.store import run_folders
@@ -84,9 +84,15 @@ class Evidence:
 
     def share(self, dataset: str, label: str) -> float:
         """Generator updates times batch, as a share of the released number."""
-        ours = self.results.record(dataset, label)["budget"]
-        budget = released().budget(self.results.data(dataset))
+        ours = self.results.budget(dataset, label)
+        budget = self.released_budget(dataset)
         return ours["iterations"] * ours["batch"] / (budget.iterations * budget.batch)
+
+    def released_budget(self, dataset: str) -> DatasetSettings:
+        """The authors' on what the dataset is about, also where the preset ``paper`` has one of
+        ours for it (``ring_km``: none is stated). Raises UserError on unknown data.
+        """
+        return released().budget(self.results.data(dataset))
 
     def departures(self, dataset: str, label: str) -> dict[str, Any]:
         """Settings of the runs that are not those of the preset ``paper``, nor of the label.

@@ -14,10 +14,11 @@ from benchmark.provenance import ROOT
 from benchmark.report.claims import percent
 from benchmark.report.evidence import Evidence, released
 from benchmark.report.page.grids import Cell, Column, Grid, number
-from benchmark.tables import ordered
+from benchmark.tables import ordered, span
 from methods import REGISTRY
 
 WORD = "Departures"
+SIZES = ("iterations", "batch", "final_samples")
 
 
 class Note(NamedTuple):
@@ -28,7 +29,9 @@ class Note(NamedTuple):
 
 
 def budgets(evidence: Evidence, datasets: list[str]) -> Grid:
-    """A row per dataset with runs: its size beside the released one."""
+    """A row per dataset with runs: their size, from the least to the greatest over methods, beside
+    the released one.
+    """
     columns = [
         Column("dataset", "text"), Column("updates"), Column("released"), Column("batch"),
         Column("released"), Column("share of the released training"), Column("seeds"),
@@ -36,31 +39,27 @@ def budgets(evidence: Evidence, datasets: list[str]) -> Grid:
     ]  # fmt: skip
     rows = []
     for dataset in datasets:
-        methods = ordered(evidence.results.methods(dataset))
-        ours = _budget(evidence, dataset, methods)
-        theirs = _released(evidence, dataset)
-        size = [ours.get(k) for k in ("iterations", "batch")]
-        full = [theirs.get(k) for k in ("iterations", "batch")]
-        share = ""
-        if all(isinstance(v, int) and v > 0 for v in (*size, *full)):
-            share = percent(size[0] * size[1] / (full[0] * full[1]))
-        table = evidence.results.table
-        seeds = table.loc[table["dataset"] == dataset, "seed"].nunique()
-        cells = [dataset, number(size[0]), number(full[0]), number(size[1]), number(full[1])]
-        cells += [share, number(seeds), number(ours.get("final_samples"))]
+        results = evidence.results
+        found = {m: results.budget(dataset, m) for m in results.methods(dataset)}
+        ours = {k: {b[k] for b in found.values() if _counts(b.get(k))} for k in SIZES}
+        full, shares = {}, []
+        if released().has(results.data(dataset)):
+            full = evidence.released_budget(dataset).model_dump()
+            sized = [m for m, b in found.items() if all(_counts(b.get(k)) for k in SIZES[:2])]
+            shares = [evidence.share(dataset, m) for m in sized]
+        seeds = results.table.loc[results.table["dataset"] == dataset, "seed"].nunique()
+        cells = [dataset]
+        for key in SIZES[:2]:
+            cells += [span(ours[key]), number(full.get(key))]
+        cells += [span(shares, percent), number(seeds), span(ours["final_samples"])]
         rows.append([*map(Cell, cells)])
     caption = "Budgets of the runs here; released: the authors' code, or else preset paper."
     return Grid(caption, columns, rows)
 
 
-def _budget(evidence: Evidence, dataset: str, methods: list[str]) -> dict[str, Any]:
-    found = (evidence.results.record(dataset, m).get("budget") for m in methods)
-    return next((b for b in found if isinstance(b, dict)), {})
-
-
-def _released(evidence: Evidence, dataset: str) -> dict[str, Any]:
-    name = dataset if released().has(dataset) else evidence.results.data(dataset)
-    return released().budget(name).model_dump() if released().has(name) else {}
+def _counts(value: Any) -> bool:
+    """Whether it is a number of updates or samples, as a damaged record's need not be."""
+    return isinstance(value, int) and value > 0
 
 
 def settings(evidence: Evidence, datasets: list[str]) -> Grid:
