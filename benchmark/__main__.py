@@ -11,6 +11,7 @@ import re
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmark import options
@@ -259,13 +260,15 @@ def rebuild(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None
     from benchmark.store import run_folders
 
     if run_folders(out, job.folder):
-        summary = tables.write(out, job.folder, job.scale)
-        equal_time.write(Results(out, job.folder))
+        results = Results(out, job.folder)
+        scale = partial(results.scale, job)
+        summary = tables.write(out, job.folder, scale)
+        equal_time.write(results)
         if shown is not None:
             pairs = zip(summary["dataset"], summary["method"], strict=True)
             summary = summary[[pair in shown for pair in pairs]]
         if shown is None or shown:
-            print(tables.render(summary, job.scale))
+            print(tables.render(summary, scale))
             print(f"\n{out / job.folder / 'metrics.csv'}\n{out / job.folder / 'summary.csv'}")
     return max(draw(name, out, job) for name in (*names, PAGE))
 

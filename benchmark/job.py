@@ -115,6 +115,16 @@ class Job:
             raise unknown(f"data of {dataset} in preset {self.name}", settings.data, DATASET_NAMES)
         return settings
 
+    def updates(self, dataset: str, label: str) -> set[int]:
+        """How many generator updates runs of a label may have been asked for; more than one where
+        ``--set`` may have given it another name than the one that has updates of its own.
+        """
+        budget, key = self.budget(dataset), label.partition("[")[0]
+        if label in budget.updates:
+            return {budget.updates[label]}
+        own = {n for other, n in budget.updates.items() if other.partition("[")[0] == key}
+        return own | {budget.iterations}
+
     def label(self, method: str) -> str:
         """The method's name in results: its key, with what was changed of it in brackets."""
         key, variant, own = parse_label(method)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,16 @@ import pandas as pd
 
 from benchmark import tables
 from benchmark.config import STUDENTS
+from benchmark.job import Job
 from benchmark.store import read_json
 
 STACKED = ("stacked_mnist", "stacked_digits")
+BUDGET = {  # what decides how far a run got, besides its method: setting -> in words
+    "iterations": "{} updates",
+    "batch": "batch {}",
+    "z_dim": "noise of {} dimensions",
+    "coordinate_scale": "coordinates times {}",
+}
 
 
 class Results:
@@ -64,7 +72,33 @@ class Results:
         and samples, as recorded; empty where nothing is.
         """
         found = self.record(dataset, method).get("budget")
-        return found if isinstance(found, dict) else {}
+        older = {"coordinate_scale": 1.0}  # before it was a setting
+        return older | found if isinstance(found, dict) else {}
+
+    def scale(self, job: Job, dataset: str | None = None) -> str:
+        """What tables and figures must say of the size of the runs on a dataset, or on all that the
+        preset's own words are about: those words, and where runs differ from the preset.
+        """
+        about = [dataset]
+        if not dataset:
+            found = dict.fromkeys(self.table["dataset"])
+            about = [d for d in found if job.has(d) and not job.budget(d).scale]
+        return job.scale(dataset) + self.other_budgets(job, about)
+
+    def other_budgets(self, job: Job, datasets: list[str]) -> str:
+        """``; some runs of another budget: 64,000 updates``, where runs were made before the preset
+        asked for what it asks for now; nothing where none were.
+        """
+        found: dict[str, set[float]] = {key: set() for key in BUDGET}
+        for dataset, method in ((d, m) for d in datasets if job.has(d) for m in self.methods(d)):
+            budget = job.budget(dataset)
+            wanted = {key: {getattr(budget, key)} for key in BUDGET}
+            wanted["iterations"] = job.updates(dataset, method)
+            for key, value in self.budget(dataset, method).items():
+                if key in BUDGET and isinstance(value, Real) and value not in wanted[key]:
+                    found[key].add(value)
+        words = [text.format(tables.span(found[k])) for k, text in BUDGET.items() if found[k]]
+        return f"; some runs of another budget: {', '.join(words)}" if words else ""
 
     def methods(self, dataset: str) -> list[str]:
         """Labels of the methods with at least one run on a dataset."""

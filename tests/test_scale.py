@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 from test_claims import claim, verdict, write_finals
 
+from benchmark.__main__ import main
+from benchmark.job import Job
+from benchmark.report import claims, page
 from benchmark.report.evidence import Evidence
-from benchmark.report.page import scale
+from benchmark.report.page import overall, scale
+from benchmark.results import Results
 
 
 def with_budget(out: Path, label: str, preset="quick", dataset="ring", **budget) -> None:
@@ -58,3 +62,66 @@ def test_the_table_of_budgets_has_the_range_over_methods(tmp_path):
         with_budget(tmp_path, label, dataset="students_ring", **sizes)
     (row,) = rows(scale.budgets(Evidence(tmp_path, "quick"), ["students_ring"]))
     assert row[1:6] == ["1,000 to 20,400", "1,000,000", "256", "512", "0.05 % to 1 %"]
+
+
+NOTE = "; some runs of another budget: 64,000 updates, noise of 256 dimensions"
+
+
+def earlier(out: Path, folder="students") -> Results:
+    """Runs of which some were made before the preset said 84,000 updates and 16 dimensions."""
+    budget = {"batch": 1024, "z_dim": 16, "coordinate_scale": 5.0}
+    made = {
+        "lbt[mog]": {"iterations": 64_000, "z_dim": 256},
+        "lbt_gan[mog]": {"iterations": 52_000},
+    }
+    for label, own in made.items():
+        with_budget(out, label, folder, "students_grid", data="grid", **budget | own)
+    return Results(out, folder)
+
+
+def test_runs_of_another_budget_than_the_presets_are_told(tmp_path):
+    job = Job("students")
+    results = earlier(tmp_path)
+    assert results.scale(job, "students_grid") == job.scale("students_grid") + NOTE
+    assert results.scale(job, "students_ring") == job.scale("students_ring")
+    assert results.scale(job) == job.scale()  # is not about the grid, which has words of its own
+
+
+def test_a_change_that_a_folder_is_named_after_is_no_other_budget(tmp_path):
+    job = Job("students", ("students_grid.z_dim=256",))
+    results = earlier(tmp_path, job.folder)
+    words = results.scale(job, "students_grid")
+    assert words.endswith("; some runs of another budget: 64,000 updates, noise of 16 dimensions")
+    assert "another budget" not in Evidence(tmp_path, job.folder).scale("students_grid")
+
+
+def test_updates_of_a_method_that_set_renamed_are_the_presets(tmp_path):
+    with_budget(
+        tmp_path, "gan[tuned,K=3]", "students", "students_ring", iterations=18_800, batch=256
+    )
+    job = Job("students")
+    assert Results(tmp_path, "students").scale(job, "students_ring") == job.scale("students_ring")
+
+
+def test_another_budget_is_told_wherever_the_scale_is(tmp_path):
+    earlier(tmp_path)
+    evidence = Evidence(tmp_path, "students")
+    job = Job("students")
+    assert evidence.scale("students_grid").endswith(NOTE)
+    text = page.render(evidence, job)
+    (section,) = (s for s in page.content(evidence, job)["sections"] if s.name == "estimators")
+    assert section.scale.endswith(NOTE)
+    assert text.count(NOTE) >= 3  # the artefact, the dataset, and the claims on it
+    assert main(["--report", "--preset", "students", "--out", str(tmp_path)]) == 0
+    assert NOTE in (tmp_path / "students" / "summary.md").read_text()
+    judged = claims.ledger(tmp_path)
+    assert any(scale.endswith(NOTE) for scale in claims.table(judged)["scale"])
+
+
+def test_the_presets_own_words_are_about_the_datasets_without_any(tmp_path):
+    with_budget(tmp_path, "lbt", iterations=6000, batch=512)
+    words = Job("quick").scale() + "; some runs of another budget: batch 512"
+    assert Results(tmp_path, "quick").scale(Job("quick")) == words
+    assert words[1:] in page.render(Evidence(tmp_path, "quick"), Job("quick"))
+    (folder,) = overall.content(tmp_path, [])["listed"]
+    assert folder.scale == words

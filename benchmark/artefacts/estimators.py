@@ -72,7 +72,8 @@ def draw(results: Results, job: Job) -> list[Path]:
             mixture = job.budget(dataset).data
             if mixture in densities.VIEW:
                 stem = stem.with_name(stem.name + "_density")
-                paths += densities.draw(results, {dataset: mixture}, stem, job.scale(dataset))
+                note = results.scale(job, dataset)
+                paths += densities.draw(results, {dataset: mixture}, stem, note)
     if paths:
         table = results.figures / "estimators.csv"
         write_csv(table, summary(results, entries(job)))
@@ -145,7 +146,7 @@ def _figure(results: Results, job: Job, dataset: str, stem: Path) -> list[Path]:
             handles=_legend(colours, labels), loc="outside lower center", ncols=4, frameon=False
         )
         data = job.budget(dataset).data
-        figure.suptitle(f"{data}; {job.scale(dataset)}", fontsize=6)
+        figure.suptitle(f"{data}; {results.scale(job, dataset)}", fontsize=6)
         paths = style.save(figure, stem)
         plt.close(figure)
     return paths

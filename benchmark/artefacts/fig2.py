@@ -20,4 +20,4 @@ def needs(job: Job) -> list[tuple[str, str]]:
 def draw(results: Results, job: Job) -> list[Path]:
     """figures/fig2.png and .svg, of the datasets that have runs; nothing where none has."""
     shown = {d: d for d in MIXTURES}
-    return densities.draw(results, shown, results.figures / "fig2", job.scale())
+    return densities.draw(results, shown, results.figures / "fig2", results.scale(job))

@@ -41,5 +41,5 @@ def draw(results: Results, job: Job) -> list[Path]:
                     panels.append(sheets.Panel(title, found["samples"]))
     if not panels:
         return []
-    note = f"{results.data(dataset)}; {job.scale(dataset)}"
+    note = f"{results.data(dataset)}; {results.scale(job, dataset)}"
     return sheets.save(panels, note, results.figures / "fig4", scale=2)

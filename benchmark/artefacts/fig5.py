@@ -50,7 +50,7 @@ def draw(results: Results, job: Job) -> list[Path]:
                 panels.append(sheets.Panel(title, found["samples"]))
     if not panels:
         return []
-    return sheets.save(panels, job.scale("cifar10"), results.figures / "fig5", scale=2)
+    return sheets.save(panels, results.scale(job, "cifar10"), results.figures / "fig5", scale=2)
 
 
 def score(results: Results, dataset: str, method: str, seed: int) -> str:

@@ -81,7 +81,7 @@ def scale(results: Results, job: Job) -> str:
     return (
         f"{budget.iterations:,} generator updates ({share:.2g} % of the released "
         f"number), batch {budget.batch}, {seeds} seeds; solid: importance-weighted bound, "
-        "dotted: ELBO"
+        f"dotted: ELBO{results.other_budgets(job, [DATASET])}"
     )
 
 

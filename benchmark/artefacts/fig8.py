@@ -33,6 +33,6 @@ def draw(results: Results, job: Job) -> list[Path]:
                 sheets.Panel("LBT-GAN with a 20-20 VAE", found["samples"]),
                 sheets.Panel("that VAE", found["estimator_samples"]),
             ]
-            note = f"{results.data(dataset)}; {job.scale(dataset)}"
+            note = f"{results.data(dataset)}; {results.scale(job, dataset)}"
             return sheets.save(panels, note, results.figures / "fig8", scale=2)
     return []

@@ -34,7 +34,8 @@ def draw(results: Results, job: Job) -> list[Path]:
     for data, stem in STEMS.items():
         datasets = [d for d in results.stacked() if results.data(d) == data]
         if datasets:
-            found += _write(rows(results, datasets), caption(data, datasets, job), results, stem)
+            title = caption(results, data, datasets, job)
+            found += _write(rows(results, datasets), title, results, stem)
     return found
 
 
@@ -126,9 +127,9 @@ def _cells(row: pd.Series) -> list[str]:
 HEAD = ["source", "networks", "method", "modes", "KL (nats)", "runs", "updates", "s/run", "note"]
 
 
-def caption(data: str, datasets: list[str], job: Job) -> str:
+def caption(results: Results, data: str, datasets: list[str], job: Job) -> str:
     """What the numbers are, in a sentence or two."""
-    scales = dict.fromkeys(job.scale(dataset) for dataset in datasets)
+    scales = dict.fromkeys(results.scale(job, dataset) for dataset in datasets)
     counts = {job.budget(d).final_samples for d in datasets if job.has(d)}
     samples = " or ".join(f"{n:,}" for n in sorted(counts))
     return (

@@ -121,11 +121,13 @@ class Evidence:
         return {k: getattr(run.budget, k) for k in SHARED} | run.settings
 
     def scale(self, dataset: str) -> str:
-        """What the preset says of the size of its runs on a dataset."""
+        """What there is to say of the size of the runs on a dataset."""
         preset, _, changed = self.name.partition("[")
         if preset not in preset_names():
             return ""
-        return shipped(preset).scale(dataset) + (f"; changed: [{changed}" if changed else "")
+        if changed:  # by which the budget is known
+            return f"{shipped(preset).scale(dataset)}; changed: [{changed}"
+        return self.results.scale(shipped(preset), dataset)
 
 
 def drops(curve: pd.Series) -> float:

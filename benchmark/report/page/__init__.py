@@ -76,6 +76,7 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
     times = equal_time.table(results)
     return {
         "job": job,
+        "scale": results.scale(job),
         "ledger": verdicts.grouped(judged),
         "explained": verdicts.EXPLAINED,
         "unjudged": unjudged,
@@ -84,7 +85,7 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
             {
                 "id": f"data-{i}",
                 "name": d,
-                "scale": job.scale(d),
+                "scale": results.scale(job, d),
                 "final": grids.final(results, d),
                 "equal": grids.equal_time(times, d),
                 "curves": i in drawn,

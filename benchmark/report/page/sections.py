@@ -93,7 +93,7 @@ def _section(results: Results, job: Job, judged: list[Judged], name: str) -> Sec
         title=entry.title,
         paper=entry.paper,
         published=entry.published,
-        scale=_scale(entry, job, data),
+        scale=_scale(results, entry, job, data),
         claims=[j for j in judged if _answers(j, entry)],
         pictures=[inline(p) for p in files if p.suffix == ".png"],
         grids=[g for p in files if p.suffix == ".csv" for g in _grids(p)],
@@ -115,8 +115,8 @@ def _link(results: Results, path: Path) -> str:
     return "/".join(path.relative_to(results.folder).parts)
 
 
-def _scale(entry: Paper, job: Job, data: list[str]) -> str:
-    scales = "; ".join(dict.fromkeys(job.scale(d) for d in data))
+def _scale(results: Results, entry: Paper, job: Job, data: list[str]) -> str:
+    scales = "; ".join(dict.fromkeys(results.scale(job, d) for d in data))
     if not entry.computed:
         return scales
     return f"computed; its runs: {scales}" if data else "computed, not trained"
