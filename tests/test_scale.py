@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib import pyplot as plt
+from PIL import Image
 from test_claims import claim, verdict, write_finals
 
 from benchmark.__main__ import main
+from benchmark.artefacts import sheets, style
 from benchmark.job import Job
 from benchmark.report import claims, page
 from benchmark.report.evidence import Evidence
@@ -125,3 +129,24 @@ def test_the_presets_own_words_are_about_the_datasets_without_any(tmp_path):
     assert words[1:] in page.render(Evidence(tmp_path, "quick"), Job("quick"))
     (folder,) = overall.content(tmp_path, [])["listed"]
     assert folder.scale == words
+
+
+LONG = "step sizes of 0.001 throughout, " * 10  # the most that a preset may say, 300 characters
+
+
+def test_a_long_scale_is_broken_to_fit_a_figure():
+    figure = plt.figure(figsize=(style.PAGE_WIDTH, 2))
+    box = figure.suptitle(style.lines(LONG), fontsize=6).get_window_extent()
+    assert 0 < box.x0 and box.x1 < figure.bbox.width
+    plt.close(figure)
+    assert style.lines("exact\nring: one").count("\n") == 1
+
+
+def test_a_long_scale_is_broken_to_fit_a_sheet(tmp_path):
+    panels = [sheets.Panel("a", np.zeros((64, 28, 28, 3), np.uint8))] * 2
+    (short,) = sheets.save(panels, "b", tmp_path / "short")
+    (long,) = sheets.save(panels, LONG, tmp_path / "long")
+    with Image.open(short) as one, Image.open(long) as many:
+        assert one.width == many.width and one.height < many.height
+        dark = np.asarray(many.convert("L")) < 200
+    assert not dark[:, -sheets.MARGIN + 1 :].any() and dark[-sheets.TITLE :].any()

@@ -53,7 +53,7 @@ def draw(results: Results, datasets: dict[str, str], stem: Path, note: str) -> l
                 title = style.name(label) + (f" ({missed} missed)" if missed else "")
                 axis.set_title(title, pad=2, fontsize=8 if len(title) < 18 else 6)
             line[0].set_ylabel(datasets[dataset])
-        figure.supxlabel(note, fontsize=6)
+        figure.supxlabel(style.lines(note), fontsize=6)
         paths = style.save(figure, stem)
         plt.close(figure)
     return paths

@@ -146,7 +146,8 @@ def _figure(results: Results, job: Job, dataset: str, stem: Path) -> list[Path]:
             handles=_legend(colours, labels), loc="outside lower center", ncols=4, frameon=False
         )
         data = job.budget(dataset).data
-        figure.suptitle(f"{data}; {results.scale(job, dataset)}", fontsize=6)
+        note = f"{data}; {results.scale(job, dataset)}"
+        figure.suptitle(style.lines(note), fontsize=6)
         paths = style.save(figure, stem)
         plt.close(figure)
     return paths

@@ -62,7 +62,7 @@ def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
             [handles[m] for m in order], [style.name(m) for m in order],
             loc="outside lower center", ncols=5, frameon=False,
         )  # fmt: skip
-        figure.suptitle(results.scale(job), fontsize=6)
+        figure.suptitle(style.lines(results.scale(job)), fontsize=6)
         paths = style.save(figure, results.figures / stem)
         plt.close(figure)
     return paths

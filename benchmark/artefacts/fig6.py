@@ -67,7 +67,7 @@ def draw(results: Results, job: Job) -> list[Path]:
         for axis, name in zip(axes[0], VARIANTS, strict=True):
             axis.set_title(f"ring: {name} at {FIXED[name]}")
             axis.legend(frameon=False, ncols=2, loc="lower right")
-        figure.suptitle(scale(results, job), fontsize=6)
+        figure.suptitle(style.lines(scale(results, job)), fontsize=6)
         paths = style.save(figure, results.figures / "fig6")
         plt.close(figure)
     return [*paths, table]

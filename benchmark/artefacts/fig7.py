@@ -79,7 +79,8 @@ def draw(results: Results, job: Job) -> list[Path]:
         if sampled:
             budget = job.budget(DATASET)
             scale += f"; sampled: {budget.iterations:,} generator updates, batch {budget.batch}"
-        figure.suptitle(scale, fontsize=6)
+            scale += results.other_budgets(job, [DATASET])
+        figure.suptitle(style.lines(scale), fontsize=6)
         paths = style.save(figure, results.figures / "fig7")
         plt.close(figure)
     return [*paths, table]

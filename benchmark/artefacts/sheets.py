@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from benchmark.artefacts import style
 from benchmark.store import replaced
 
 GAP, MARGIN, TITLE = 2, 12, 20  # pixels between images, around panels, and for a caption
+LETTER, LINE = 5, 14  # pixels of the note: the mean letter, rounded up, and a further line
 
 
 class Panel(NamedTuple):
@@ -40,10 +42,10 @@ def save(
     sheets = [sheet(panel.images[: columns * columns], columns, scale) for panel in panels]
     height, width = max(s.shape[0] for s in sheets), max(s.shape[1] for s in sheets)
     lines = -(-len(panels) // across)
-    size = (
-        MARGIN + min(across, len(panels)) * (width + MARGIN),
-        MARGIN + lines * (TITLE + height + MARGIN) + TITLE,
-    )
+    wide = MARGIN + min(across, len(panels)) * (width + MARGIN)
+    note = style.lines(note, (wide - 2 * MARGIN) // LETTER)
+    notes = MARGIN + lines * (TITLE + height + MARGIN)  # where they begin
+    size = (wide, notes + TITLE + LINE * note.count("\n"))
     page = Image.new("RGB", size, "white")
     pen, font = ImageDraw.Draw(page), ImageFont.load_default(13)
     for i, (panel, pixels) in enumerate(zip(panels, sheets, strict=True)):
@@ -52,7 +54,7 @@ def save(
         pen.text((left, top), panel.title, "black", font)
         page.paste(Image.fromarray(pixels), (left, top + TITLE))
     small = ImageFont.load_default(10)
-    pen.text((MARGIN, size[1] - TITLE), note, "gray", small)
+    pen.text((MARGIN, notes), note, "gray", small)
     path = stem.with_suffix(".png")
     with replaced(path) as file:
         page.save(file, "PNG")

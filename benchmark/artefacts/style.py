@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -54,6 +55,7 @@ RC = {
     "savefig.dpi": 200,
 }
 PAGE_WIDTH = 7.0  # inches: two columns of a conference paper
+NOTE_WIDTH = 120  # characters of size 6 across it
 
 
 def image_name(label: str) -> str:
@@ -89,6 +91,11 @@ def looks(labels: Iterable[str]) -> dict[str, dict]:
 def key(label: str) -> str:
     """The method of a label: ``lbt`` of ``lbt[K=3]``."""
     return label.partition("[")[0]
+
+
+def lines(text: str, width: int = NOTE_WIDTH) -> str:
+    """A note on a figure, its lines broken where they would not fit."""
+    return "\n".join(textwrap.fill(line, width) for line in text.splitlines())
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:

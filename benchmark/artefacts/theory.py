@@ -66,7 +66,7 @@ def draw(results: Results, job: Job) -> list[Path]:
         note = f"exact: {n} random problems of each kind, no training"
         if job.has(fig6.DATASET):
             note += f"\nring: {fig6.scale(results, job)}"
-        figure.suptitle(note, fontsize=6)
+        figure.suptitle(style.lines(note), fontsize=6)
         paths = style.save(figure, results.figures / "theory")
         plt.close(figure)
     return [*paths, table, sign_table, text]
