@@ -150,3 +150,19 @@ def test_a_long_scale_is_broken_to_fit_a_sheet(tmp_path):
         assert one.width == many.width and one.height < many.height
         dark = np.asarray(many.convert("L")) < 200
     assert not dark[:, -sheets.MARGIN + 1 :].any() and dark[-sheets.TITLE :].any()
+
+
+NAMED = {  # setting -> what a scale says of it
+    "nets": "Metz", "d_ratio": "D a quarter of G", "hidden": "VAE 20-20", "M": "M = ",
+    "warm_up": "no warm-up", "eta_theta": "step sizes of 0.001",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("preset", ["quick", "stacked", "full", "students"])
+def test_the_scale_of_images_names_what_the_preset_gives_to_all_methods(preset):
+    job = Job(preset)
+    for dataset, budget in job.preset.datasets.items():
+        for key in budget.common.keys() & NAMED.keys():
+            assert NAMED[key] in job.scale(dataset), (dataset, key)
+        if dataset in ("cifar10", "celeba"):  # the preset's words are about ring and grid
+            assert "of 300,000" in job.scale(dataset)
