@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 import pandas as pd
-from test_claims import write_run
+from ledger import write_run
 
 from benchmark.report import equal_time
 from benchmark.report.page import grids

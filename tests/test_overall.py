@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from ledger import write_run
 from reader import COLOURS, WIDTHS, Reader
-from test_claims import write_run
 
 from benchmark.__main__ import main
 from benchmark.job import Job

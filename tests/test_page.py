@@ -12,9 +12,9 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 import pytest
+from ledger import write_run
 from PIL import Image
 from reader import COLOURS, PICTURES, WIDTHS, Reader
-from test_claims import write_run
 from test_hostile import NASTY
 
 from benchmark import __main__ as command_line

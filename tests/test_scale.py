@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ledger import claim, verdict, write_finals
 from matplotlib import pyplot as plt
 from PIL import Image
-from test_claims import claim, verdict, write_finals
 
 from benchmark.__main__ import main
 from benchmark.artefacts import sheets, style

@@ -1,0 +1,60 @@
+"""Fixtures of the claims ledger: small folders of results, claims about them, and verdicts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.job import parse_label
+from benchmark.report import claims
+from benchmark.report.evidence import Evidence, released
+
+RELEASED = released().budget("ring")
+
+
+def write_run(
+    out: Path, label: str, seed: int, curves: dict[str, list[float]], *,
+    preset="quick", dataset="ring", data="", share=1.0, seconds=10.0, status="complete", **settings,
+) -> None:  # fmt: skip
+    """A run whose metrics have these values, the last one at its end, with the released settings
+    but for ``settings``.
+    """
+    folder = out / preset / "runs" / dataset / label / f"seed{seed}"
+    folder.mkdir(parents=True)
+    key, _, asked = parse_label(label)
+    data = data or dataset
+    usual = released().runs(data, key)[0].settings
+    iterations = round(released().budget(data).iterations * share)
+    budget = {"iterations": iterations, "batch": released().budget(data).batch}
+    record = {"data": data, "budget": budget, "settings": usual | asked | settings}
+    (folder / "settings.json").write_text(json.dumps(record))
+    provenance = {"status": status, "train_seconds": seconds}
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+    rows = [
+        {"step": iterations * i // max(len(values) - 1, 1), "seconds": 0.0, "metric": m, "value": v}
+        for m, values in curves.items()
+        for i, v in enumerate(values)
+    ]
+    pd.DataFrame(rows).to_csv(folder / "metrics.csv", index=False)
+
+
+def write_finals(out: Path, label: str, values: list[float], metric="modes_covered", **kwargs):
+    """A run per value, measured at the start and at the end: no curve to speak of."""
+    for seed, value in enumerate(values):
+        write_run(out, label, seed, {metric: [0, value]}, **kwargs)
+
+
+def claim(kind: str, enough=0.1, ours=False, **rule) -> claims.Claim:
+    rule = {"kind": kind, "dataset": "ring", "metric": "modes_covered"} | rule
+    return claims.Claim(id="a-claim", text="A", place="B", enough=enough, ours=ours, rule=rule)
+
+
+def shipped(name: str) -> claims.Claim:
+    return next(c for c in claims.load() if c.id == name)
+
+
+def verdict(claim: claims.Claim, out: Path, preset="quick") -> tuple[str, str]:
+    judged = claims.judge(claim, [Evidence(out, preset)])
+    return judged.verdict, judged.reason
