@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from numbers import Real
 from pathlib import Path
@@ -77,13 +78,14 @@ class Results:
 
     def scale(self, job: Job, dataset: str | None = None) -> str:
         """What tables and figures must say of the size of the runs on a dataset, or on all that the
-        preset's own words are about: those words, and where runs differ from the preset.
+        preset's own words are about: those words, and where runs differ from the preset, or in
+        their machine.
         """
         about = [dataset]
         if not dataset:
             found = dict.fromkeys(self.table["dataset"])
             about = [d for d in found if job.has(d) and not job.budget(d).scale]
-        return job.scale(dataset) + self.other_budgets(job, about)
+        return job.scale(dataset) + self.other_budgets(job, about) + self.other_machines(about)
 
     def other_budgets(self, job: Job, datasets: list[str]) -> str:
         """``; some runs of another budget: 64,000 updates``, where runs were made before the preset
@@ -99,6 +101,25 @@ class Results:
                     found[key].add(value)
         words = [text.format(tables.span(found[k])) for k, text in BUDGET.items() if found[k]]
         return f"; some runs of another budget: {', '.join(words)}" if words else ""
+
+    def other_machines(self, datasets: list[str]) -> str:
+        """``; timed on different machines: cpu A, cpu B``, where the runs on one of the datasets
+        were; nothing otherwise.
+        """
+        several = [found for d in datasets if len(found := self.machines(d)) > 1]
+        names = sorted({name for found in several for name in found})
+        return f"; timed on different machines: {', '.join(names)}" if names else ""
+
+    def machines(self, dataset: str, methods: Iterable[str] = ()) -> list[str]:
+        """Device and hardware of the runs on a dataset, of some methods or all; without those that
+        did not say.
+        """
+        rows = self.table[self.table["dataset"] == dataset]
+        if chosen := list(methods):
+            rows = rows[rows["method"].isin(chosen)]
+        columns = [c for c in ("device", "hardware") if c in rows]
+        named = rows[columns].dropna(how="all").drop_duplicates().fillna("")
+        return sorted(" ".join(filter(None, row)) for row in named.to_numpy())
 
     def methods(self, dataset: str) -> list[str]:
         """Labels of the methods with at least one run on a dataset."""

@@ -16,7 +16,8 @@ RELEASED = released().budget("ring")
 
 def write_run(
     out: Path, label: str, seed: int, curves: dict[str, list[float]], *,
-    preset="quick", dataset="ring", data="", share=1.0, seconds=10.0, status="complete", **settings,
+    preset="quick", dataset="ring", data="", share=1.0, seconds=10.0, status="complete",
+    machine="", **settings,
 ) -> None:  # fmt: skip
     """A run whose metrics have these values, the last one at its end, with the released settings
     but for ``settings``.
@@ -31,6 +32,7 @@ def write_run(
     record = {"data": data, "budget": budget, "settings": usual | asked | settings}
     (folder / "settings.json").write_text(json.dumps(record))
     provenance = {"status": status, "train_seconds": seconds}
+    provenance |= {"device": "cpu", "hardware": machine} if machine else {}
     (folder / "provenance.json").write_text(json.dumps(provenance))
     rows = [
         {"step": iterations * i // max(len(values) - 1, 1), "seconds": 0.0, "metric": m, "value": v}

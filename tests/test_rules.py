@@ -213,3 +213,28 @@ def test_modes_that_only_fall_do_not_increase_consistently(tmp_path):
     for seed, curve in enumerate([[8, 8, 4, 2, 0, 0], [8, 6, 6, 4, 2, 0], [8, 8, 8, 6, 2, 2]]):
         write_run(tmp_path, "lbt", seed, {"modes_covered": curve})
     assert verdict(rule, tmp_path)[0] == "not supported"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "better", "method": "gan", "than": ["lbt", "lsgan"]},
+        {"kind": "linear", "methods": {"lsgan": 1, "gan": 2, "lbt": 3}},
+    ],
+)
+def test_seconds_of_different_machines_do_not_compare(tmp_path, rule):
+    costs = {"lsgan": 11 if rule["kind"] == "better" else 9, "gan": 10, "lbt": 11}
+    cost = claim(metric="", statistic="seconds", **rule)
+    modes = claim("better", method="gan", than=["lbt"])
+    for label, seconds in costs.items():
+        for seed in range(3):
+            curves = {"modes_covered": [0, 1.0 + (label == "gan")]}
+            for preset, machine in (("quick", "A"), ("ring", "B" if label == "lbt" else "A")):
+                write_run(
+                    tmp_path, label, seed, curves, preset=preset, machine=machine,
+                    seconds=seconds + 0.001 * seed,
+                )  # fmt: skip
+    assert verdict(cost, tmp_path, "quick")[0] == "supported"
+    found, reason = verdict(cost, tmp_path, "ring")
+    assert (found, reason) == ("inconclusive", "timed on different machines: cpu A, cpu B")
+    assert verdict(modes, tmp_path, "ring")[0] == "supported"

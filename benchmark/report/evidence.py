@@ -126,7 +126,8 @@ class Evidence:
         if preset not in preset_names():
             return ""
         if changed:  # by which the budget is known
-            return f"{shipped(preset).scale(dataset)}; changed: [{changed}"
+            words = f"{shipped(preset).scale(dataset)}; changed: [{changed}"
+            return words + self.results.other_machines([dataset])
         return self.results.scale(shipped(preset), dataset)
 
 

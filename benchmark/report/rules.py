@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import numpy as np
@@ -52,6 +53,13 @@ class _Runs(Strict):
     def asked(self) -> set[str]:
         """Settings that the claim itself names, in the brackets of its methods."""
         return {key for method in self.named() for key in parse_label(method).settings}
+
+    def timed_apart(self, evidence: Evidence, labels: Iterable[str]) -> str:
+        """Why seconds of these runs do not compare; nothing where they do, or none are compared."""
+        machines = evidence.results.machines(self.dataset, labels)
+        if self.statistic != "seconds" or len(machines) < 2:
+            return ""
+        return f"timed on different machines: {', '.join(machines)}"
 
     def sample(self, evidence: Evidence, method: str) -> tuple[str, pd.Series] | None:
         """The label and the number of every run; None where there are none."""
@@ -217,6 +225,8 @@ def contrast(
         words = f"{replaced} of {len(b)} runs of {other} count as its worst finite one"
         # Against too good a rival, only success means anything.
         outcome = ("holds", words) if outcome[0] == "holds" else ("open", INFINITE)
+    if reason := rule.timed_apart(evidence, (label, other_label)):
+        outcome = ("open", reason)
     return Finding(
         name,
         *outcome,
@@ -279,13 +289,15 @@ class Linear(_Runs):
         low, high = fit.slope - half, fit.slope + half
         reason = f"a line explains {100 * straight:.1f} % of the variance between settings"
         least = min(len(values) for _, values in found.values())
-        if least < MIN_SEEDS:
+        labels = tuple(label for label, _ in found.values())
+        if apart := self.timed_apart(evidence, labels):
+            outcome, reason = "open", apart
+        elif least < MIN_SEEDS:
             outcome, reason = "open", f"too few seeds ({least}; {MIN_SEEDS} needed)"
         elif high <= 0 or straight < STRAIGHT:
             outcome = "fails"
         else:
             outcome = "holds" if low > 0 else "open"
-        labels = tuple(label for label, _ in found.values())
         return [
             Finding(name, outcome, reason, fit.slope, low, high, p=fit.pvalue, n=least,
                     labels=labels)
