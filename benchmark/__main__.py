@@ -95,7 +95,10 @@ def parser() -> argparse.ArgumentParser:
         "--claims", action="store_true",
         help="verdicts on the paper's claims from all results under --out, or a preset's",
     )  # fmt: skip
-    what.add_argument("--plan", action="store_true", help="show what would run and its cost")
+    what.add_argument(
+        "--plan", action="store_true",
+        help="show what would run and its cost; fetches MNIST where that decides what runs",
+    )  # fmt: skip
     what.add_argument("--list", action="store_true", help="methods, datasets, artefacts, presets")
     how = p.add_argument_group("how")
     how.add_argument("--preset", help=f"scale of the runs (default: {PRESET})")
@@ -314,15 +317,13 @@ def requested(arguments: argparse.Namespace, job, names: list[str]) -> list:
         job.budget(dataset)
     for method in methods:
         job.check(method)
+    runs = {}
     if not names:
         usual = ["ring"] if job.has("ring") else list(job.preset.datasets)
-        pairs = [
-            (dataset, method)
-            for dataset in datasets or usual
-            for method in methods or job.budget(dataset).updates or job.modules
-        ]
-        return [run for dataset, method in pairs for run in job.runs(dataset, method)]
-    runs = {}
+        for dataset in datasets or usual:
+            for method in methods or job.budget(dataset).updates or job.modules:
+                for run in job.runs(dataset, method):
+                    runs.setdefault((run.dataset, run.label, run.seed), run)
     for artefact in (importlib.import_module(ARTEFACTS[name]) for name in names):
         for dataset, method in artefact.needs(job):
             asked = {method, parse_label(method).key} & set(methods or [method])

@@ -272,6 +272,12 @@ def test_plan_starts_nothing(tmp_path, capsys):
     assert not list(tmp_path.iterdir())
 
 
+def test_what_is_named_twice_runs_once(tmp_path, capsys):
+    command = ["--methods", "gan,gan", "--dataset", "ring,ring", "--seeds", "0-2"]
+    assert main([*command, "--plan", "--out", str(tmp_path)]) == 0
+    assert "3 runs to do" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("text, seeds", [("0-2", (0, 1, 2)), ("0,2,5", (0, 2, 5)), ("3", (3,))])
 def test_parse_seeds(text, seeds):
     assert parse_seeds(text) == seeds
