@@ -238,3 +238,24 @@ def test_seconds_of_different_machines_do_not_compare(tmp_path, rule):
     found, reason = verdict(cost, tmp_path, "ring")
     assert (found, reason) == ("inconclusive", "timed on different machines: cpu A, cpu B")
     assert verdict(modes, tmp_path, "ring")[0] == "supported"
+
+
+@pytest.mark.parametrize(("rival", "expected"), [(10, "inconclusive"), (5, "supported")])
+def test_a_lead_over_competitors_that_learned_nothing_is_none(tmp_path, rival, expected):
+    write_finals(tmp_path, "lbt", [80, 81, 82])
+    write_finals(tmp_path, "gan", [1, 1, 1])
+    write_finals(tmp_path, "lsgan", [4, 5, 6])
+    rule = claim("better", method="lbt", than=["gan", "lsgan"], rival=rival)
+    found, reason = verdict(rule, tmp_path)
+    assert found == expected and ("no competitor reaches 10" in reason) == (rival == 10)
+
+
+def test_a_rival_goes_by_the_metric_and_keeps_no_failure_from_counting(tmp_path):
+    metric = "intra_mode_kl"
+    write_finals(tmp_path, "lbt", [0.1, 0.2, 0.3], metric)
+    write_finals(tmp_path, "gan", [4, 5, 6], metric)
+    rule = {"kind": "better", "metric": metric, "method": "lbt", "than": ["gan"]}
+    assert verdict(claim(**rule, rival=4.6), tmp_path)[0] == "inconclusive"
+    assert verdict(claim(**rule, rival=5.1), tmp_path)[0] == "supported"
+    turned = rule | {"method": "gan", "than": ["lbt"]}
+    assert verdict(claim(**turned, rival=0.1), tmp_path)[0] == "not supported"

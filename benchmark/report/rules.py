@@ -147,13 +147,15 @@ class Contrast(_Runs):
 
     better: better than each. no_better: better than each by no more than ``margin``. no_worse:
     worse than none by more than ``margin``. alike: both. Seeds of variants of one method are pairs:
-    they start alike and see the same data.
+    they start alike and see the same data. rival: what the mean of at least one of the others must
+    reach, for a lead over them to mean anything.
     """
 
     kind: Literal["better", "no_better", "no_worse", "alike"]
     method: str
     than: tuple[str, ...] = Field(min_length=1)
     margin: float = 0.0
+    rival: float | None = None
 
     def named(self) -> tuple[str, ...]:
         """The methods."""
@@ -161,7 +163,18 @@ class Contrast(_Runs):
 
     def findings(self, evidence: Evidence) -> list[Finding]:
         """One per competitor."""
-        return [contrast(self, evidence, self.method, other, len(self.than)) for other in self.than]
+        found = [contrast(self, evidence, self.method, m, len(self.than)) for m in self.than]
+        if self.rival is None or self._rivalled(evidence):
+            return found
+        reason = f"no competitor reaches {self.rival:g}: a lead over runs that learned nothing"
+        return [f._replace(outcome="open", reason=reason) if f.outcome == "holds" else f
+                for f in found]  # fmt: skip
+
+    def _rivalled(self, evidence: Evidence) -> bool:
+        """Whether some competitor's mean is at least as good as ``rival``."""
+        samples = [found[1] for m in self.than if (found := self.sample(evidence, m))]
+        sign = self.direction()
+        return any(sign * values.mean() >= sign * self.rival for values in samples)
 
     def accepted(self) -> tuple[float, float]:
         """Where the difference, counted so that more is better, must lie."""
