@@ -78,14 +78,14 @@ class Results:
 
     def scale(self, job: Job, dataset: str | None = None) -> str:
         """What tables and figures must say of the size of the runs on a dataset, or on all that the
-        preset's own words are about: those words, and where runs differ from the preset, or in
-        their machine.
+        preset's own words are about: those words, and where runs differ from the preset, or their
+        seconds do not compare.
         """
         about = [dataset]
         if not dataset:
             found = dict.fromkeys(self.table["dataset"])
             about = [d for d in found if job.has(d) and not job.budget(d).scale]
-        return job.scale(dataset) + self.other_budgets(job, about) + self.other_machines(about)
+        return job.scale(dataset) + self.other_budgets(job, about) + self.unlike_clocks(about)
 
     def other_budgets(self, job: Job, datasets: list[str]) -> str:
         """``; some runs of another budget: 64,000 updates``, where runs were made before the preset
@@ -102,24 +102,38 @@ class Results:
         words = [text.format(tables.span(found[k])) for k, text in BUDGET.items() if found[k]]
         return f"; some runs of another budget: {', '.join(words)}" if words else ""
 
-    def other_machines(self, datasets: list[str]) -> str:
-        """``; timed on different machines: cpu A, cpu B``, where the runs on one of the datasets
-        were; nothing otherwise.
+    def unlike_clocks(self, datasets: Iterable[str]) -> str:
+        """``; timed under unlike conditions: cpu A and cpu B``, where the runs on one of the
+        datasets were; nothing otherwise.
         """
-        several = [found for d in datasets if len(found := self.machines(d)) > 1]
+        several = [found for d in datasets if len(found := self.clocks(d)) > 1]
         names = sorted({name for found in several for name in found})
-        return f"; timed on different machines: {', '.join(names)}" if names else ""
+        return f"; timed under unlike conditions: {' and '.join(names)}" if names else ""
 
-    def machines(self, dataset: str, methods: Iterable[str] = ()) -> list[str]:
-        """Device and hardware of the runs on a dataset, of some methods or all; without those that
-        did not say.
+    def clocks(self, dataset: str, methods: Iterable[str] = ()) -> list[str]:
+        """The conditions under which runs on a dataset were timed, of some methods or all: device,
+        hardware, and what else changes their speed. Without runs that did not say.
         """
-        rows = self.table[self.table["dataset"] == dataset]
-        if chosen := list(methods):
-            rows = rows[rows["method"].isin(chosen)]
-        columns = [c for c in ("device", "hardware") if c in rows]
-        named = rows[columns].dropna(how="all").drop_duplicates().fillna("")
-        return sorted(" ".join(filter(None, row)) for row in named.to_numpy())
+        chosen = set(methods) or set(self.methods(dataset))
+        records = [r for (d, m, _), r in self.provenance.items() if d == dataset and m in chosen]
+        return sorted({_clock(record) for record in records if record.get("hardware")})
+
+    @cached_property
+    def provenance(self) -> dict[tuple[str, str, int], dict[str, Any]]:
+        """``provenance.json`` of every run in the table, by dataset, method and seed."""
+        keys = self.table[["dataset", "method", "seed"]].drop_duplicates()
+        return {
+            (d, m, s): read_json(self.folder / "runs" / d / m / f"seed{s}" / "provenance.json")
+            for d, m, s in keys.itertuples(index=False)
+        }
+
+    def hours(self) -> float:
+        """Training time of all runs; seeds that were trained as one program share theirs."""
+        seconds = [
+            record.get("train_seconds", 0.0) / record.get("stacked", 1)
+            for record in self.provenance.values()
+        ]
+        return sum(seconds) / 3600
 
     def methods(self, dataset: str) -> list[str]:
         """Labels of the methods with at least one run on a dataset."""
@@ -127,17 +141,25 @@ class Results:
         return list(dict.fromkeys(rows["method"]))
 
     def curves(self, dataset: str, method: str, metric: str) -> pd.DataFrame:
+        """``evaluations``, only at steps that every seed reached: what a mean over seeds may be
+        drawn from.
+        """
+        t = self.table
+        chosen = (t["dataset"] == dataset) & (t["method"] == method) & (t["metric"] == metric)
+        rows = self.evaluations(dataset, method, metric)
+        reached = rows.groupby("step")["seed"].transform("nunique")
+        return rows[reached == t.loc[chosen, "seed"].nunique()]
+
+    def evaluations(self, dataset: str, method: str, metric: str) -> pd.DataFrame:
         """One metric of one method during training: columns seed, step, seconds, value.
 
         Without each run's last evaluation, which uses more samples (and follows the step at which
-        a diverged run broke), and only at steps that every seed reached.
+        a diverged run broke).
         """
         t = self.table
         chosen = (t["dataset"] == dataset) & (t["method"] == method) & (t["metric"] == metric)
         rows = t.loc[chosen, ["seed", "step", "seconds", "value"]]
-        rows = rows[rows["step"] < rows.groupby("seed")["step"].transform("max")]
-        reached = rows.groupby("step")["seed"].transform("nunique")
-        return rows[reached == t.loc[chosen, "seed"].nunique()]
+        return rows[rows["step"] < rows.groupby("seed")["step"].transform("max")]
 
     def missed(self, dataset: str, method: str) -> int:
         """How many runs of a method diverged or failed."""
@@ -146,13 +168,24 @@ class Results:
         return int((runs.first() != "complete").sum())
 
     def samples(self, dataset: str, method: str) -> dict[str, np.ndarray] | None:
-        """``samples.npz`` of the lowest seed that has one, with that seed; None where there is
-        none. The lowest seed rather than the best: a figure must not choose.
+        """``samples.npz`` of the lowest seed in the table that has one, with that seed; None where
+        there is none. The lowest seed rather than the best: a figure must not choose.
         """
-        found = (self.folder / "runs" / dataset / method).glob("seed*/samples.npz")
-        folders = [p for p in found if p.parent.name.removeprefix("seed").isdigit()]
-        if not folders:
+        seeds = sorted(s for d, m, s in self.provenance if (d, m) == (dataset, method))
+        runs = self.folder / "runs" / dataset / method
+        found = [(s, p) for s in seeds if (p := runs / f"seed{s}" / "samples.npz").is_file()]
+        if not found:
             return None
-        path = min(folders, key=lambda p: int(p.parent.name.removeprefix("seed")))
+        seed, path = found[0]
         with np.load(path, allow_pickle=False) as archive:
-            return dict(archive) | {"seed": np.array(int(path.parent.name.removeprefix("seed")))}
+            return dict(archive) | {"seed": np.array(seed)}
+
+
+def _clock(record: dict[str, Any]) -> str:
+    """What a run's seconds depend on besides what it computes, in words."""
+    words = [" ".join(str(record[k]) for k in ("device", "hardware") if record.get(k))]
+    words += ["not compiled"] if not record.get("compiled", True) else []
+    words += ["TF32"] if record.get("tf32") else []
+    stacked = record.get("stacked", 1)
+    words += [f"{stacked} seeds as one program"] if stacked > 1 else []
+    return ", ".join(words)

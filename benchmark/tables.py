@@ -49,6 +49,7 @@ def collect(out: Path, preset: str) -> pd.DataFrame:
     if not frames:
         return pd.DataFrame(columns=[*FIRST_COLUMNS, "seconds"])
     table = pd.concat(frames, ignore_index=True)
+    table["train_seconds"] = pd.to_numeric(table["train_seconds"])  # None in a failed run
     rest = [c for c in table.columns if c not in FIRST_COLUMNS]
     return table[FIRST_COLUMNS + rest]
 
@@ -102,10 +103,11 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
         seeds = list(runs.groupby("seed"))
         missed = sum(run["status"].iloc[0] != "complete" for _, run in seeds)
         # Not every method measures the same, nor every dataset anything. Where all runs failed
-        # before a measurement, the headlines of the data, or all, have their worst value.
+        # before a measurement, what the dataset's other methods measure, or all there is, has its
+        # worst value.
         names = set(runs["metric"]) | {m for m in measured[dataset] if m in HEADLINES}
         if missed == len(seeds) and not names & set(METRICS):
-            names = set(METRICS)
+            names = set(measured[dataset]) & set(METRICS) or set(METRICS)
         for name, metric in ((n, m) for n, m in METRICS.items() if n in names):
             values = [final(run, name, metric.miss) for _, run in seeds]
             mean, low, high = t_interval(values)

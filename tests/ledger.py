@@ -17,10 +17,10 @@ RELEASED = released().budget("ring")
 def write_run(
     out: Path, label: str, seed: int, curves: dict[str, list[float]], *,
     preset="quick", dataset="ring", data="", share=1.0, seconds=10.0, status="complete",
-    machine="", **settings,
+    machine="", steps=0, provenance=None, **settings,
 ) -> None:  # fmt: skip
-    """A run whose metrics have these values, the last one at its end, with the released settings
-    but for ``settings``.
+    """A run whose metrics have these values, the last one at its end (``steps`` where it broke),
+    with the released settings but for ``settings``.
     """
     folder = out / preset / "runs" / dataset / label / f"seed{seed}"
     folder.mkdir(parents=True)
@@ -31,11 +31,12 @@ def write_run(
     budget = {"iterations": iterations, "batch": released().budget(data).batch}
     record = {"data": data, "budget": budget, "settings": usual | asked | settings}
     (folder / "settings.json").write_text(json.dumps(record))
-    provenance = {"status": status, "train_seconds": seconds}
-    provenance |= {"device": "cpu", "hardware": machine} if machine else {}
-    (folder / "provenance.json").write_text(json.dumps(provenance))
+    found = {"status": status, "train_seconds": seconds} | (provenance or {})
+    found |= {"device": "cpu", "hardware": machine} if machine else {}
+    (folder / "provenance.json").write_text(json.dumps(found))
+    last = steps or iterations
     rows = [
-        {"step": iterations * i // max(len(values) - 1, 1), "seconds": 0.0, "metric": m, "value": v}
+        {"step": last * i // max(len(values) - 1, 1), "seconds": 0.0, "metric": m, "value": v}
         for m, values in curves.items()
         for i, v in enumerate(values)
     ]

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from ledger import claim, verdict, write_finals, write_run
+from ledger import RELEASED, claim, verdict, write_finals, write_run
 
 from benchmark.report import claims
 from benchmark.report.evidence import Evidence, setbacks, updates_to
+from benchmark.results import Results
 
 
 @pytest.mark.parametrize(
@@ -236,7 +237,10 @@ def test_seconds_of_different_machines_do_not_compare(tmp_path, rule):
                 )  # fmt: skip
     assert verdict(cost, tmp_path, "quick")[0] == "supported"
     found, reason = verdict(cost, tmp_path, "ring")
-    assert (found, reason) == ("inconclusive", "timed on different machines: cpu A, cpu B")
+    assert (found, reason) == (
+        "inconclusive",
+        "timed under unlike conditions: cpu A and cpu B",
+    )
     assert verdict(modes, tmp_path, "ring")[0] == "supported"
 
 
@@ -259,3 +263,44 @@ def test_a_rival_goes_by_the_metric_and_keeps_no_failure_from_counting(tmp_path)
     assert verdict(claim(**rule, rival=5.1), tmp_path)[0] == "supported"
     turned = rule | {"method": "gan", "than": ["lbt"]}
     assert verdict(claim(**turned, rival=0.1), tmp_path)[0] == "not supported"
+
+
+def test_seconds_of_seeds_in_one_program_are_one_reading(tmp_path):
+    for label, seconds in (("gan", 10), ("lbt", 11)):
+        for seed in range(3):
+            write_run(
+                tmp_path, label, seed, {"modes_covered": [0, 8]}, machine="A", seconds=seconds,
+                provenance={"stacked": 3},
+            )  # fmt: skip
+    rule = claim("better", metric="", statistic="seconds", method="gan", than=["lbt"])
+    found, reason = verdict(rule, tmp_path)
+    assert found == "inconclusive" and "one reading" in reason
+    assert Results(tmp_path, "quick").hours() == pytest.approx(21 / 3600)
+
+
+def test_a_failed_run_has_no_seconds_and_no_machine(tmp_path):
+    for label, seconds in (("gan", 10), ("lbt", 11)):
+        for seed in range(3):
+            write_run(
+                tmp_path, label, seed, {"modes_covered": [0, 8]}, machine="A",
+                seconds=seconds + 0.001 * seed,
+            )  # fmt: skip
+    failed = tmp_path / "quick" / "runs" / "ring" / "gan" / "seed2" / "provenance.json"
+    failed.write_text('{"status": "failed", "reason": "no luck", "device": "cpu"}')
+    rule = claim("better", metric="", statistic="seconds", method="gan", than=["lbt"])
+    assert verdict(rule, tmp_path) == ("inconclusive", "too few seeds (2; 3 needed)")
+    assert Results(tmp_path, "quick").clocks("ring") == ["cpu A"]
+
+
+def test_a_run_that_broke_early_does_not_shorten_the_curves_of_others(tmp_path):
+    values = [0, 2, 4, 6, 8, 8]
+    for seed in range(2):
+        write_run(tmp_path, "lbt", seed, {"modes_covered": values})
+    write_run(
+        tmp_path, "lbt", 2, {"modes_covered": [0, 2, 0]}, status="diverged",
+        steps=2 * RELEASED.iterations // 5,
+    )  # fmt: skip
+    evidence = Evidence(tmp_path, "quick")
+    reached = evidence.sample("ring", "lbt", "modes_covered", "updates", 4)
+    assert reached.tolist() == [2 * RELEASED.iterations // 5] * 2 + [math.inf]
+    assert evidence.sample("ring", "lbt", "modes_covered", "average").tolist() == [5, 5, 0]

@@ -132,14 +132,15 @@ def test_the_presets_own_words_are_about_the_datasets_without_any(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["ring", "ring[lbt.K=5]"])
-def test_that_runs_were_timed_on_different_machines_is_told(tmp_path, name):
+def test_that_runs_were_timed_under_unlike_conditions_is_told(tmp_path, name):
     for label, machine in (("lbt", "A"), ("gan", "A"), ("lsgan", "B"), ("veegan", "")):
         write_finals(tmp_path, label, [8, 8], preset=name, machine=machine)
     write_finals(tmp_path, "gan", [8, 8], preset=name, dataset="grid", machine="A")
-    note = "; timed on different machines: cpu A, cpu B"
+    note = "; timed under unlike conditions: cpu A and cpu B"
     assert Evidence(tmp_path, name).scale("ring").endswith(note)
-    assert "machines" not in Evidence(tmp_path, name).scale("grid")
-    assert Results(tmp_path, name).machines("ring", ["gan", "veegan"]) == ["cpu A"]
+    assert Evidence(tmp_path, name).scale("").endswith(note)
+    assert "conditions" not in Evidence(tmp_path, name).scale("grid")
+    assert Results(tmp_path, name).clocks("ring", ["gan", "veegan"]) == ["cpu A"]
 
 
 LONG = "step sizes of 0.001 throughout, " * 10  # the most that a preset may say, 300 characters

@@ -23,7 +23,8 @@ from benchmark.datasets import ring
 from benchmark.job import Job
 from benchmark.noise import draw as normals
 from benchmark.results import Results
-from benchmark.tables import write_csv
+from benchmark.tables import final, write_csv
+from metrics import METRICS
 from metrics.intervals import t_interval
 
 DATASET = "ring_km"  # the ring, with a budget of its own
@@ -81,7 +82,7 @@ def scale(results: Results, job: Job) -> str:
     return (
         f"{budget.iterations:,} generator updates ({share:.2g} % of the released "
         f"number), batch {budget.batch}, {seeds} seeds; solid: importance-weighted bound, "
-        f"dotted: ELBO{results.other_budgets(job, [DATASET])}"
+        f"dotted: ELBO{results.other_budgets(job, [DATASET])}{results.unlike_clocks([DATASET])}"
     )
 
 
@@ -167,6 +168,7 @@ def summary(results: Results, job: Job) -> pd.DataFrame:
 
 
 def last(table: pd.DataFrame, label: str, metric: str) -> pd.Series:
-    """A metric's last value by seed."""
-    rows = table[(table["method"] == label) & (table["metric"] == metric)]
-    return rows.sort_values("step").groupby("seed")["value"].last()
+    """A metric's last value by seed; the worst of a run that did not complete."""
+    runs = table[table["method"] == label].groupby("seed")
+    values = {seed: final(run, metric, METRICS[metric].miss) for seed, run in runs}
+    return pd.Series(values, dtype=float).dropna()

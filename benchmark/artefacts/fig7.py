@@ -9,6 +9,7 @@ points: only the saturating one descends the JS divergence of Figure 1. fig7.csv
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,17 +105,23 @@ def flow(method: str, loss: str, start: tuple[float, float] = TOY_START) -> Traj
 
 
 def runs(results: Results, label: str) -> list[Trajectory]:
-    """The fitted means of every seed's generator during training, its last look included."""
+    """The fitted means of every seed's generator during training, its last look included; of a run
+    that did not complete they end in NaN. A run that was never measured has no path.
+    """
     table = results.table
     rows = table[(table["dataset"] == DATASET) & (table["method"] == label)]
     found = []
     for _, run in rows.groupby("seed"):
         means = run.pivot_table(index="step", columns="metric", values="value")
-        means = means[["mean_low", "mean_high"]]
-        found.append(Trajectory(means.index.to_numpy(), means.to_numpy()))
+        means = means.reindex(columns=["mean_low", "mean_high"]).dropna()
+        if run["status"].iloc[0] != "complete":
+            means.loc[run["step"].max()] = math.nan
+        if len(means.dropna()):
+            found.append(Trajectory(means.index.to_numpy(), means.to_numpy()))
     return found
 
 
+@np.errstate(invalid="ignore")  # of a run that did not complete
 def end_points(rows: dict[str, dict[tuple[str, str], list[Trajectory]]]) -> pd.DataFrame:
     """Columns: version, method, loss, run, a, b, js and kl in nats."""
     return pd.DataFrame(
@@ -165,6 +172,7 @@ def plane(axis, name: str, paths: dict[tuple[str, str], list[Trajectory]]) -> No
     axis.set(title=f"{name}: paths over JS", xlabel="$a$", ylabel="$b$", aspect="equal")
 
 
+@np.errstate(invalid="ignore")
 def learned(axis, name: str, paths: dict[tuple[str, str], list[Trajectory]]) -> None:
     """Densities at the end, of the first run, over the data's."""
     axis.fill_between(toy.X, np.exp(toy.LOG_P), color="0.88", label="data", lw=0)

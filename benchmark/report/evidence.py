@@ -73,7 +73,7 @@ class Evidence:
         if statistic == "final":
             found = {s: final(r, metric, miss) for s, r in runs.items()}
         else:
-            curves = self.results.curves(dataset, label, metric)
+            curves = self.results.evaluations(dataset, label, metric)
             curves = curves[curves["step"] > 0].set_index("step").groupby("seed")["value"]
             if statistic == "updates":
                 sign = 1 if METRICS[metric].higher_is_better else -1
@@ -121,13 +121,14 @@ class Evidence:
         return {k: getattr(run.budget, k) for k in SHARED} | run.settings
 
     def scale(self, dataset: str) -> str:
-        """What there is to say of the size of the runs on a dataset."""
+        """What there is to say of the size of the runs on a dataset, or with "" on all."""
         preset, _, changed = self.name.partition("[")
+        datasets = dict.fromkeys(self.results.table["dataset"])
         if preset not in preset_names():
             return ""
         if changed:  # by which the budget is known
             words = f"{shipped(preset).scale(dataset)}; changed: [{changed}"
-            return words + self.results.other_machines([dataset])
+            return words + self.results.unlike_clocks([dataset] if dataset else datasets)
         return self.results.scale(shipped(preset), dataset)
 
 

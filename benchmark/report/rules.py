@@ -54,12 +54,18 @@ class _Runs(Strict):
         """Settings that the claim itself names, in the brackets of its methods."""
         return {key for method in self.named() for key in parse_label(method).settings}
 
-    def timed_apart(self, evidence: Evidence, labels: Iterable[str]) -> str:
+    def untimed(self, evidence: Evidence, labels: Iterable[str]) -> str:
         """Why seconds of these runs do not compare; nothing where they do, or none are compared."""
-        machines = evidence.results.machines(self.dataset, labels)
-        if self.statistic != "seconds" or len(machines) < 2:
+        if self.statistic != "seconds":
             return ""
-        return f"timed on different machines: {', '.join(machines)}"
+        clocks = evidence.results.clocks(self.dataset, labels)
+        if len(clocks) > 1:
+            return f"timed under unlike conditions: {' and '.join(clocks)}"
+        records = evidence.results.provenance.items()
+        chosen = [r for (d, m, _), r in records if d == self.dataset and m in labels]
+        if any(record.get("stacked", 1) > 1 for record in chosen):
+            return "the seconds of seeds that were trained as one program are one reading"
+        return ""
 
     def sample(self, evidence: Evidence, method: str) -> tuple[str, pd.Series] | None:
         """The label and the number of every run; None where there are none."""
@@ -238,7 +244,7 @@ def contrast(
         words = f"{replaced} of {len(b)} runs of {other} count as its worst finite one"
         # Against too good a rival, only success means anything.
         outcome = ("holds", words) if outcome[0] == "holds" else ("open", INFINITE)
-    if reason := rule.timed_apart(evidence, (label, other_label)):
+    if reason := rule.untimed(evidence, (label, other_label)):
         outcome = ("open", reason)
     return Finding(
         name,
@@ -303,8 +309,8 @@ class Linear(_Runs):
         reason = f"a line explains {100 * straight:.1f} % of the variance between settings"
         least = min(len(values) for _, values in found.values())
         labels = tuple(label for label, _ in found.values())
-        if apart := self.timed_apart(evidence, labels):
-            outcome, reason = "open", apart
+        if untimed := self.untimed(evidence, labels):
+            outcome, reason = "open", untimed
         elif least < MIN_SEEDS:
             outcome, reason = "open", f"too few seeds ({least}; {MIN_SEEDS} needed)"
         elif high <= 0 or straight < STRAIGHT:

@@ -16,7 +16,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -98,7 +97,7 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
         "again": runs.AGAIN,
         "statuses": Counter(run.status for run in listed),
         "provenance": _provenance(listed),
-        "hours": _hours(results.table),
+        "hours": results.hours(),
         "budgets": scale.budgets(evidence, datasets),
         "settings": scale.settings(evidence, datasets),
         "notes": scale.notes(job, [group.label for group in groups]),
@@ -112,13 +111,6 @@ def _place(dataset: str) -> tuple[int, str]:
     """The order of datasets, those with names of their own last."""
     known = dataset in DATASET_NAMES
     return (DATASET_NAMES.index(dataset) if known else len(DATASET_NAMES), dataset)
-
-
-def _hours(table: pd.DataFrame) -> float:
-    """Training time of all runs."""
-    if table.empty:
-        return 0.0
-    return table.groupby(["dataset", "method", "seed"])["train_seconds"].first().sum() / 3600
 
 
 def _provenance(listed: list[runs.Run]) -> dict[str, Counter]:
