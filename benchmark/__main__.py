@@ -24,9 +24,11 @@ from benchmark.errors import (
     Interrupted,
     StorageError,
     UserError,
+    fail,
     printable,
     unknown,
 )
+from benchmark.lock import Held
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_SEEDS = 1000
@@ -42,28 +44,27 @@ EXAMPLES = """examples:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (``benchmark.errors``)."""
+    again = "the same command"
     try:
-        code = run(parser().parse_args(argv))
+        arguments = parser().parse_args(argv)
+        again += " without --force" * arguments.force
+        code = run(arguments)
         sys.stdout.flush()
         return code
     except (KeyboardInterrupt, Interrupted):
-        print("interrupted; the same command continues", file=sys.stderr)
+        print(f"interrupted; {again} continues", file=sys.stderr)
         return INTERRUPTED
     except UserError as error:
         return fail(BAD_INPUT, error)
     except StorageError as error:
-        return fail(STORAGE, f"{error}; the same command continues once the cause is gone")
+        return fail(STORAGE, f"{error}; {again} continues once the cause is gone")
+    except Held as held:
+        return fail(FAILED, f"the tables are {held}; --report rebuilds them later")
     except OSError as error:
         where = error.filename or "standard output"
         if where == "standard output":  # nothing more can be written there, not even at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return fail(STORAGE, f"{where}: {error.strerror}")
-
-
-def fail(code: int, message: object) -> int:
-    """Say in one line what is wrong; returns the code."""
-    print(f"error: {printable(message)}", file=sys.stderr)
-    return code
 
 
 class Parser(argparse.ArgumentParser):
@@ -173,7 +174,7 @@ def run(arguments: argparse.Namespace) -> int:
         device = "cuda" if slurm.gpus else "cpu"
     how = Execution(
         out=arguments.out,
-        jobs=jobs(arguments.jobs, device) if slurm is None else arguments.jobs or len(runs),
+        jobs=jobs(arguments.jobs, device, max(1, len(runs)) if slurm else None),
         device=device,
         compile=not arguments.no_compile,
         stack=device == "cuda" if arguments.stack_seeds is None else arguments.stack_seeds,
@@ -212,7 +213,10 @@ def train(runs, how, job, names: list[str]) -> int:
     from benchmark.store import run_folders
 
     for data in {run.data for run in runs}:
-        load_dataset(data)  # missing files are said, or fetched, once and before anything starts
+        try:
+            load_dataset(data)  # missing files are said, or fetched, once, before anything starts
+        except ValueError as error:  # of the classifier's weights
+            raise UserError(error) from None
     runner.check(runs)
     if how.fid:
         fid.check(how.fid, runs)
@@ -380,12 +384,14 @@ def pick_device(name: str) -> str:
     return "cpu"
 
 
-def jobs(asked: int | None, device: str) -> int:
-    """Worker processes: as asked, else one for each core this process may use (one on a GPU)."""
+def jobs(asked: int | None, device: str, usual: int | None = None) -> int:
+    """Worker processes: as asked, else as usual, else one for each core this process may use (one
+    on a GPU).
+    """
     if asked is not None and asked < 1:
         raise UserError(f"--jobs {asked}: must be at least 1")
-    if asked:
-        return asked
+    if asked or usual:
+        return asked or usual
     return 1 if device == "cuda" else len(os.sched_getaffinity(0))
 
 

@@ -20,7 +20,7 @@ from benchmark import mkl
 from benchmark.config import Run
 from benchmark.errors import Interrupted, StorageError, UserError, first_line
 from benchmark.provenance import ROOT
-from benchmark.worker import Event, Execution, Slurm, Stopper, failures
+from benchmark.worker import Event, Execution, Slurm, Stopper, failures, set_aside
 
 LOOK_SECONDS = 0.5  # between looks for results
 QUEUE_SECONDS = 5.0  # between looks at the queue
@@ -78,7 +78,10 @@ class Cluster:
         self.missed: dict[Any, int] = {}
 
     def work(self) -> None:
-        """Until all is done. Raises Interrupted, StorageError, or UserError where SLURM refuses."""
+        """Until all is done. Raises Interrupted, StorageError, or UserError where SLURM refuses.
+
+        What is to be trained again is set aside here, once: a task that is queued again continues.
+        """
         with Stopper(patient=True) as stopper:
             try:
                 self._submit()
@@ -101,6 +104,10 @@ class Cluster:
             raise UserError("--launcher slurm: there is no sbatch here")
         import submitit
 
+        if self.how.force:
+            for unit in self.units:
+                set_aside(unit, self.how)
+            self.how = self.how._replace(force=False)
         folder = self.how.out / self.units[0][0].folder / "slurm"
         executor = submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=REQUEUES)
         executor.update_parameters(**parameters(self.how.slurm, min(self.how.jobs, 1000)))

@@ -107,7 +107,9 @@ class Run(Strict):
         }
 
     def fingerprint(self, code: str) -> str:
-        """Hash of identity and code: equal means the numbers would be equal."""
+        """Hash of identity and code: equal means the numbers would be equal on the same kind of
+        device (a GPU draws other noise) and from the same image files.
+        """
         text = json.dumps(self.identity(), sort_keys=True) + code
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

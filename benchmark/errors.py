@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 # Exit codes of the command line; README and docs/RELIABILITY.md list them.
@@ -40,6 +41,22 @@ def storage(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StorageError(error.filename or path, error.strerror or str(error)) from None
+
+
+def fail(code: int, message: object) -> int:
+    """Say in one line what is wrong; returns the code."""
+    print(f"error: {printable(message)}", file=sys.stderr)
+    return code
+
+
+def exit_code(command: Callable[[], int]) -> int:
+    """A command's own exit code, or that of what ended it, told in one line."""
+    try:
+        return command()
+    except UserError as error:
+        return fail(BAD_INPUT, error)
+    except StorageError as error:
+        return fail(STORAGE, error)
 
 
 def printable(text: object) -> str:

@@ -10,8 +10,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import socket
-import tempfile
 import zlib
 from collections.abc import Callable
 from functools import cache
@@ -23,8 +21,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmark import fetch
 from benchmark.errors import UserError, first_line
-from benchmark.options import OFFLINE
 from benchmark.provenance import ROOT
 
 # SHA-256 of the canonical files, uncompressed.
@@ -36,7 +34,6 @@ MNIST = {
 }
 STACKS = 128_000  # paper section 5.2
 STACKING_SEED = 12345  # authors' code
-PATIENCE = 60.0  # seconds that a server may be silent
 INDEX_DIM = 1  # one normal picks a stack
 
 
@@ -130,29 +127,16 @@ def _read(name: str) -> np.ndarray:
 
 
 def _download() -> None:
-    """Fetch into a folder aside, and keep only what has the right hash. Raises UserError where that
-    fails, or is not allowed.
-    """
-    wanted = f"{_folder()} lacks {', '.join(n + '.gz' for n in MNIST if _file(n) is None)}"
+    """Fetch, and keep only what has the right hash. Raises UserError where that fails."""
+    lacks = ", ".join(f"{name}.gz" for name in MNIST if _file(name) is None)
     advice = "put the files there, or set DATA_ROOT to where they are"
-    if os.environ.get(OFFLINE):
-        raise UserError(f"MNIST: {wanted}, and offline nothing is downloaded; {advice}")
-    from benchmark.vision import torchvision
+    with fetch.aside("MNIST", _folder(), lacks, advice) as inside:
+        from benchmark.vision import torchvision
 
-    silence = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE)
-    try:
-        _folder().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=_folder()) as aside:
-            torchvision.datasets.MNIST(aside, download=True)
-            for name, wanted_hash in MNIST.items():
-                path = Path(aside) / "MNIST" / "raw" / name
-                if hashlib.sha256(path.read_bytes()).hexdigest() != wanted_hash:
-                    raise RuntimeError(f"{name} arrived with the wrong SHA-256")
-            for name in MNIST:
-                (Path(aside) / "MNIST" / "raw" / name).replace(_folder() / name)
-    except Exception as error:  # whatever a network or a server comes up with
-        reason = first_line(error)
-        raise UserError(f"MNIST: {wanted}, and downloading failed ({reason}); {advice}") from None
-    finally:
-        socket.setdefaulttimeout(silence)
+        torchvision.datasets.MNIST(inside, download=True)
+        fetched = inside / "MNIST" / "raw"
+        for name, wanted in MNIST.items():
+            if hashlib.sha256((fetched / name).read_bytes()).hexdigest() != wanted:
+                raise RuntimeError(f"{name} arrived with the wrong SHA-256")
+        for name in MNIST:
+            (fetched / name).replace(_folder() / name)

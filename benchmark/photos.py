@@ -8,8 +8,7 @@ middle square, and resized to 64 x 64. Its first 5,000 in a fixed shuffle are he
 
 from __future__ import annotations
 
-import os
-import tempfile
+import hashlib
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -19,9 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmark import fetch
 from benchmark.errors import UserError, first_line
 from benchmark.images import data_root
-from benchmark.options import OFFLINE
 from benchmark.store import replaced
 
 HELD_OUT = 5_000  # of CelebA; authors' code
@@ -67,30 +66,20 @@ def _torchvision_cifar10(folder: Path) -> np.ndarray:
 
 
 def _download(folder: Path, load: Callable) -> None:
-    """Fetch into a folder aside, and keep it whole. Raises UserError where that fails, or is not
-    allowed.
-    """
-    wanted = f"{folder} lacks cifar-10-batches-py/ and cifar10/*.npz"
+    """Fetch, and keep it whole. Raises UserError where that fails."""
+    lacks = "cifar-10-batches-py/ and cifar10/*.npz"
     advice = "put either there, or set DATA_ROOT to where they are"
-    if os.environ.get(OFFLINE):
-        raise UserError(f"CIFAR-10: {wanted}, and offline nothing is downloaded; {advice}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as aside:
-            load(aside, download=True)
-            (Path(aside) / "cifar-10-batches-py").rename(folder / "cifar-10-batches-py")
-    except Exception as error:  # whatever a network or a server comes up with
-        reason = first_line(error)
-        raise UserError(
-            f"CIFAR-10: {wanted}, and downloading failed ({reason}); {advice}"
-        ) from None
+    with fetch.aside("CIFAR-10", folder, lacks, advice) as inside:
+        load(inside, download=True)
+        (inside / "cifar-10-batches-py").rename(folder / "cifar-10-batches-py")
 
 
 @cache
 def celeba() -> torch.Tensor:
     """The training images, bytes (N, 3, 64, 64). Raises UserError where there are none.
 
-    Decoding takes minutes once; the result is kept beside the images, named after their number.
+    Decoding takes minutes once; the result is kept beside the images, named after their number and
+    a hash of their names and sizes.
     """
     folder = data_root() / "celeba"
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
@@ -99,7 +88,9 @@ def celeba() -> torch.Tensor:
             f"CelebA: no images under {folder}; put img_align_celeba/ or any folder of images "
             "there, or set DATA_ROOT"
         )
-    kept = folder / f"crops-64-of-{len(paths)}.npy"
+    named = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size}" for p in paths)
+    digest = hashlib.sha256(named.encode()).hexdigest()[:8]
+    kept = folder / f"crops-64-of-{len(paths)}-{digest}.npy"
     if not kept.is_file():
         crops = np.stack([_crop(path) for path in paths])
         with replaced(kept) as file:

@@ -22,9 +22,10 @@ SHARED = ("benchmark.loop", "benchmark.engine", "benchmark.noise", "benchmark.da
 def code_version(module: str) -> str:
     """Hash of the code that decides a method's numbers.
 
-    Covers the method's module and everything of this project that it imports, the loop, the data,
-    the noise and the metrics. Comments, docstrings and layout do not count, nor do other methods:
-    editing those keeps finished runs valid.
+    Covers the method's module and everything of this project that it imports, the loop, the
+    generated data, the noise and the metrics; not how image files are read and stacked. Comments,
+    docstrings and layout do not count, nor do other methods: editing those keeps finished runs
+    valid.
     """
     seen: dict[Path, str] = {}
     todo = [_path(name) for name in (module, *SHARED)]
@@ -75,6 +76,7 @@ def _normalised(tree: ast.Module) -> str:
 def commit() -> str:
     """The checked-out commit, marked ``-dirty`` when files differ; ``unknown`` outside git."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
+    command += ["--exclude=*"]  # tags: a commit is named by its hash
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:

@@ -118,6 +118,12 @@ class Results:
         records = [r for (d, m, _), r in self.provenance.items() if d == dataset and m in chosen]
         return sorted({_clock(record) for record in records if record.get("hardware")})
 
+    def devices(self, dataset: str, methods: Iterable[str]) -> set[str]:
+        """What runs of some methods on a dataset were trained on: cpu, cuda."""
+        chosen = set(methods)
+        records = [r for (d, m, _), r in self.provenance.items() if d == dataset and m in chosen]
+        return {record["device"] for record in records if "device" in record}
+
     @cached_property
     def provenance(self) -> dict[tuple[str, str, int], dict[str, Any]]:
         """``provenance.json`` of every run in the table, by dataset, method and seed."""

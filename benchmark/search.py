@@ -25,7 +25,7 @@ import pandas as pd
 
 from benchmark import mkl, strict_yaml
 from benchmark.config import Run, named_variants, read
-from benchmark.errors import UserError, unknown
+from benchmark.errors import DONE, UserError, exit_code, unknown
 from benchmark.job import Job, parse_label
 from benchmark.provenance import ROOT
 
@@ -117,19 +117,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=25.0, help="a trial (default: 25)")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "search")
     chosen = parser.parse_args(arguments)
-    try:
-        search(chosen)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code(lambda: search(chosen))
 
 
-def search(chosen: argparse.Namespace) -> None:
+def search(chosen: argparse.Namespace) -> int:
     """Every missing trial, best settings at the end."""
     from benchmark import provenance
     from benchmark.tables import write_csv
 
+    if not (chosen.seconds > 0 and chosen.trials > 0):
+        raise UserError("--seconds and --trials must be above 0")
     spaces = load(chosen.dataset)
     subjects = [s for s in chosen.subjects.split(";") if s] or list(spaces)
     for subject in subjects:
@@ -159,6 +156,7 @@ def search(chosen: argparse.Namespace) -> None:
             write_csv(path, table)
             print(*(f"{row[c]}" for c in COLUMNS[:-1]), flush=True)
     print(ranked(table).groupby("subject").head(1).to_string(index=False))
+    return DONE
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.config import DATASET_NAMES
-from benchmark.errors import printable
+from benchmark.errors import UserError, printable
 from benchmark.provenance import ROOT
 from benchmark.store import read_json, run_folders, write_text
 from benchmark.text import cells
@@ -40,7 +40,7 @@ def collect(out: Path, preset: str) -> pd.DataFrame:
     for folder in comparable(run_folders(out, preset)):
         record = read_json(folder / "provenance.json")
         path = folder / "metrics.csv"
-        frame = pd.read_csv(path) if path.is_file() else pd.DataFrame(_failed_row())
+        frame = _rows(path) if path.is_file() else pd.DataFrame(_failed_row())
         frame["dataset"], frame["method"] = folder.parts[-3], folder.parts[-2]
         frame["seed"] = int(folder.name.removeprefix("seed"))
         for column in ("status", "commit", "device", "hardware", "train_seconds"):
@@ -52,6 +52,16 @@ def collect(out: Path, preset: str) -> pd.DataFrame:
     table["train_seconds"] = pd.to_numeric(table["train_seconds"])  # None in a failed run
     rest = [c for c in table.columns if c not in FIRST_COLUMNS]
     return table[FIRST_COLUMNS + rest]
+
+
+def _rows(path: Path) -> pd.DataFrame:
+    """A run's metrics.csv. Raises UserError where it is damaged."""
+    try:
+        return pd.read_csv(path)[["step", "seconds", "metric", "value"]]
+    except (ValueError, KeyError):  # no table, or another one
+        raise UserError(
+            f"{path}: damaged; delete its folder and the same command trains it again"
+        ) from None
 
 
 def comparable(folders: list[Path]) -> list[Path]:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark import images, provenance
-from benchmark.errors import UserError
+from benchmark.errors import DONE, exit_code, unknown
 from benchmark.store import replaced, write_text
 from metrics.classifier import WEIGHTS, DigitClassifier, classify
 from metrics.stacked_mnist import stacked_mnist_metrics
@@ -98,15 +98,17 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    try:
-        for name in arguments.names:
-            if name not in EPOCHS:
-                raise UserError(f"unknown classifier {name!r}; known: {', '.join(EPOCHS)}")
-            train(name, arguments.seed)
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return exit_code(lambda: every(arguments.names, arguments.seed))
+
+
+def every(names: list[str], seed: int) -> int:
+    """Train the classifiers of these names."""
+    for name in names:
+        if name not in EPOCHS:
+            raise unknown("classifier", name, EPOCHS)
+    for name in names:
+        train(name, seed)
+    return DONE
 
 
 if __name__ == "__main__":

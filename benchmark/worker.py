@@ -185,6 +185,16 @@ def _train(
     ]
 
 
+def set_aside(unit: Sequence[Run], how: Execution) -> None:
+    """Begin runs anew, the old ones aside; those that another process has stay as they are."""
+    from benchmark import provenance
+
+    for run in unit:
+        folder = RunFolder(how.out, run, provenance.code_version(run.module))
+        with contextlib.suppress(Held), folder.lock():
+            folder.open(force=True)
+
+
 def failures(unit: Sequence[Run], how: Execution, reason: str) -> list[Event]:
     """Record a failure of runs whose process is gone."""
     from benchmark import provenance
@@ -202,12 +212,14 @@ def failures(unit: Sequence[Run], how: Execution, reason: str) -> list[Event]:
 
 def _failure(folder: RunFolder, how: Execution, reason: str) -> Event:
     """Record a failure, so that it is a row in every table; what was saved stays. A run that is
-    finished all the same keeps its status.
+    finished all the same keeps its status, and one of another version its record, aside.
     """
     from benchmark import provenance
 
     if folder.finished():
         return Event(folder.run, status=folder.status())
+    if not folder.matches():
+        folder.open()
     record = {"status": "failed", "reason": reason, "commit": provenance.commit()}
     folder.write_provenance(record | {"device": how.device})
     return Event(folder.run, status="failed", reason=reason)

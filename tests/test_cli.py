@@ -286,3 +286,23 @@ def test_parse_seeds(text, seeds):
 def test_parse_seeds_refuses_minus_one():
     with pytest.raises(UserError):
         parse_seeds("-1")
+
+
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("search --seconds 0", "--seconds and --trials must be above 0"),
+        ("search --dataset rign", "unknown dataset 'rign'"),
+        ("train_classifier nmist", "unknown classifier 'nmist'; did you mean 'mnist'?"),
+        ("bench --cases ringg", "unknown case 'ringg'"),
+        ("bench --rounds 0", "--rounds and --threads must be at least 1"),
+    ],
+)
+def test_other_commands_refuse_in_one_line_too(command, reason):
+    module, *options = command.split()
+    found = subprocess.run(
+        [sys.executable, "-m", f"benchmark.{module}", *options],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert found.returncode == 2 and found.stdout == ""
+    assert found.stderr.startswith(f"error: {reason}") and found.stderr.count("\n") == 1

@@ -19,7 +19,9 @@ from benchmark.__main__ import main
 from benchmark.errors import StorageError
 from benchmark.job import Job
 from benchmark.lock import Held
+from benchmark.provenance import code_version
 from benchmark.store import RunFolder, read_json
+from benchmark.worker import Execution, failures, set_aside
 
 DAMAGES = 1000 if LONG else 100  # of each kind
 COMMITS = 1000 if LONG else 40  # of each of WRITERS processes
@@ -269,3 +271,51 @@ def test_many_processes_commit_into_one_folder(tmp_path):
     assert sorted(table["seed"]) == list(range(expected))
     records = (tmp_path / "smoke" / "runs" / "ring" / "gan").glob("*/provenance.json")
     assert all(read_json(path)["status"] == "complete" for path in records)
+
+
+@pytest.mark.parametrize("content", [b"", b"step,seconds\n0,0.0\n", b"\xff\x00"])
+def test_damaged_metrics_are_named_in_one_line(content, tmp_path, capsys):
+    command = ["--methods", "oracle", "--preset", "smoke", "--seeds", "0", "--out", str(tmp_path)]
+    assert main(command) == 0
+    (path,) = tmp_path.glob("smoke/runs/*/*/*/metrics.csv")
+    path.write_bytes(content)
+    capsys.readouterr()
+    assert main(["--report", "--preset", "smoke", "--out", str(tmp_path)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and f"{path}: damaged" in error
+
+
+@pytest.fixture
+def older(tmp_path) -> tuple[RunFolder, Execution]:
+    """A finished run of a version of the code that is gone, and how to train the one of today."""
+    (run,) = Job("smoke", seeds=(0,)).runs("ring", "gan")
+    old = RunFolder(tmp_path, run, "older code")
+    old.open()
+    old.write_provenance({"status": "complete", "commit": "older"})
+    new = RunFolder(tmp_path, run, code_version(run.module))
+    return new, Execution(tmp_path, jobs=1, device="cpu")
+
+
+def kept(folder: RunFolder) -> list[str]:
+    """Commits of the runs that lie aside."""
+    places = folder.path.parent.glob(f"{folder.path.name}.*")
+    return [read_json(place / "provenance.json").get("commit", "") for place in places]
+
+
+def test_a_failure_before_the_start_leaves_the_record_of_an_older_version(older):
+    folder, how = older
+    failures([folder.run], how, "no luck")
+    record = read_json(folder.path / "provenance.json")
+    assert record["reason"] == "no luck" and folder.matches()
+    assert kept(folder) == ["older"]
+
+
+def test_what_is_trained_again_is_set_aside_once(older):
+    folder, how = older
+    set_aside([folder.run], how)
+    folder.write_provenance({"status": "complete", "commit": "newer"})
+    with folder.lock():  # of another process
+        set_aside([folder.run], how)
+    assert kept(folder) == ["older"] and folder.finished()
+    set_aside([folder.run], how)
+    assert sorted(kept(folder)) == ["newer", "older"] and not folder.finished()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import images
+from benchmark import images, photos
 from benchmark.__main__ import main
 from benchmark.errors import UserError
 from benchmark.options import OFFLINE
@@ -100,6 +100,15 @@ def test_only_the_published_files_are_kept(wrong, tmp_path, monkeypatch):
     else:
         images._download()
         assert sorted(files(tmp_path)) == sorted(hashes)
+
+
+def test_a_silent_server_is_not_waited_for(tmp_path, monkeypatch):
+    def load(root, download):
+        raise TimeoutError(f"after {socket.getdefaulttimeout():g} s")
+
+    with pytest.raises(UserError, match="CIFAR-10: .* lacks .*TimeoutError: after 60 s"):
+        photos._download(tmp_path / "data", load)
+    assert socket.getdefaulttimeout() is None and files(tmp_path) == []
 
 
 def test_damaged_files_already_there_are_named(tmp_path):

@@ -26,6 +26,7 @@ import numpy as np
 
 from benchmark import provenance
 from benchmark.bench import cases, peers
+from benchmark.errors import UserError, exit_code, unknown
 from benchmark.store import write_text
 
 ROUND_SECONDS = 0.7  # of one peer's turn
@@ -152,8 +153,19 @@ def main() -> int:
     parser.add_argument("--jobs", action="store_true", help="only: one wide process or many narrow")
     parser.add_argument("--out", type=Path, default=provenance.ROOT / "results" / "bench")
     arguments = parser.parse_args()
+    return exit_code(lambda: bench(arguments))
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """Carry out parsed arguments. Raises UserError."""
+    names = arguments.cases.split(",")
+    for name in names:
+        if name not in cases.CASES:
+            raise unknown("case", name, cases.CASES)
+    if arguments.rounds < 1 or arguments.threads < 1:
+        raise UserError("--rounds and --threads must be at least 1")
     if arguments.jobs:
-        for name in arguments.cases.split(","):
+        for name in names:
             rate = side_by_side(name, arguments.rounds)
             print(
                 f"{name:14} one process on all cores {rate['one']:7.1f} iterations/s, one thread "
@@ -164,9 +176,9 @@ def main() -> int:
     known = available()
     print(f"peers: {', '.join(known)}; {arguments.threads} threads; {arguments.rounds} rounds")
     rows = []
-    for name in arguments.cases.split(","):
-        names = [peer for peer in known if peers.able(peer, cases.CASES[name])]
-        for row in measure(name, names, arguments.threads, arguments.rounds, arguments.device):
+    for name in names:
+        able = [peer for peer in known if peers.able(peer, cases.CASES[name])]
+        for row in measure(name, able, arguments.threads, arguments.rounds, arguments.device):
             rows.append(row)
             print(
                 f"{row['case']:14} {row['peer']:15} {row['ms']:8.2f} ms "

@@ -153,8 +153,8 @@ class Contrast(_Runs):
 
     better: better than each. no_better: better than each by no more than ``margin``. no_worse:
     worse than none by more than ``margin``. alike: both. Seeds of variants of one method are pairs:
-    they start alike and see the same data. rival: what the mean of at least one of the others must
-    reach, for a lead over them to mean anything.
+    they start alike and see the same data, on one kind of device. rival: what the mean of at least
+    one of the others must reach, for a lead over them to mean anything.
     """
 
     kind: Literal["better", "no_better", "no_worse", "alike"]
@@ -225,7 +225,8 @@ def contrast(
     if absent:
         return Finding(name, "missing", f"no runs of {' and '.join(absent)} on {rule.dataset}")
     (label, a), (other_label, b) = found[method], found[other]
-    paired = parse_label(method).key == parse_label(other).key
+    devices = evidence.results.devices(rule.dataset, (label, other_label))
+    paired = parse_label(method).key == parse_label(other).key and len(devices) < 2
     if paired:
         both = a.index.intersection(b.index)
         if not len(both):

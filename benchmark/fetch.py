@@ -1,0 +1,39 @@
+"""Data files that are downloaded: into a folder aside, so that only what is whole is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmark.errors import UserError, first_line
+from benchmark.options import OFFLINE
+
+PATIENCE = 60.0  # seconds that a server may be silent
+
+
+@contextlib.contextmanager
+def aside(what: str, folder: Path, lacks: str, advice: str) -> Iterator[Path]:
+    """A folder inside ``folder`` to download into, gone afterwards; what is to be kept is moved out
+    of it.
+
+    Raises UserError where anything fails inside, or nothing may be downloaded: what of, that
+    ``folder`` lacks something, why, and the advice.
+    """
+    missing = f"{what}: {folder} lacks {lacks}"
+    if os.environ.get(OFFLINE):
+        raise UserError(f"{missing}, and offline nothing is downloaded; {advice}")
+    silence = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(PATIENCE)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as inside:
+            yield Path(inside)
+    except Exception as error:  # whatever a network or a server comes up with
+        reason = first_line(error)
+        raise UserError(f"{missing}, and downloading failed ({reason}); {advice}") from None
+    finally:
+        socket.setdefaulttimeout(silence)
