@@ -266,10 +266,10 @@ def rebuild(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None
     from benchmark.results import Results
     from benchmark.store import run_folders
 
+    results = Results(out, job.folder)
     if run_folders(out, job.folder):
-        results = Results(out, job.folder)
         scale = partial(results.scale, job)
-        summary = tables.write(out, job.folder, scale)
+        summary = tables.write(results.folder, results.table, scale)
         equal_time.write(results)
         if shown is not None:
             pairs = zip(summary["dataset"], summary["method"], strict=True)
@@ -277,27 +277,26 @@ def rebuild(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None
         if shown is None or shown:
             print(tables.render(summary, scale))
             print(f"\n{out / job.folder / 'metrics.csv'}\n{out / job.folder / 'summary.csv'}")
-    return max(draw(name, out, job) for name in (*names, PAGE))
+    return max(draw(name, results, job) for name in (*names, PAGE))
 
 
-def draw(name: str, out: Path, job) -> int:
+def draw(name: str, results, job) -> int:
     """Draw an artefact, or write the page of all of them, and say so. A failure is one line, and
     keeps nothing else from being drawn.
     """
     import importlib
 
     from benchmark.artefacts import ARTEFACTS
-    from benchmark.results import Results
 
     start = time.monotonic()
     try:
         if name == PAGE:
             from benchmark.report import page
 
-            paths = [page.write(out, job)]
+            paths = [page.write(results.folder.parent, job)]
         else:
             module = importlib.import_module(ARTEFACTS[name])
-            paths = module.draw(Results(out, job.folder), job)
+            paths = module.draw(results, job)
     except StorageError:
         raise
     except Exception as error:

@@ -150,13 +150,14 @@ def final(run: pd.DataFrame, metric: str, miss: float) -> float:
     return float(rows.loc[rows["step"].idxmax(), "value"])
 
 
-def write(out: Path, preset: str, scale: Callable[[str], str]) -> pd.DataFrame:
-    """Rebuild metrics.csv, summary.csv and summary.md of a preset; returns the summary."""
-    table = collect(out, preset)
+def write(folder: Path, table: pd.DataFrame, scale: Callable[[str], str]) -> pd.DataFrame:
+    """Rebuild metrics.csv, summary.csv and summary.md of a preset's folder from ``collect``'s
+    table; returns the summary.
+    """
     summary = summarise(table)
-    write_csv(out / preset / "metrics.csv", table)
-    write_csv(out / preset / "summary.csv", summary)
-    write_text(out / preset / "summary.md", markdown(summary, scale))
+    write_csv(folder / "metrics.csv", table)
+    write_csv(folder / "summary.csv", summary)
+    write_text(folder / "summary.md", markdown(summary, scale))
     return summary
 
 

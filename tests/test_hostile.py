@@ -191,7 +191,8 @@ def test_names_are_inert_in_every_table(tmp_path):
         write_json(folder / "provenance.json", {"status": "complete", "commit": NASTY})
         write_json(folder / "settings.json", {})
         (folder / "metrics.csv").write_text("step,seconds,metric,value\n1,0.0,modes_covered,3.0\n")
-    summary = tables.write(tmp_path, "mine", lambda dataset: NASTY)
+    table = tables.collect(tmp_path, "mine")
+    summary = tables.write(tmp_path / "mine", table, lambda dataset: NASTY)
     markdown = (tmp_path / "mine" / "summary.md").read_text()
     assert "<" not in markdown and "\x1b" not in markdown and "](" not in markdown
     assert not set("`$") & set(markdown.replace("\\`", "").replace("\\$", ""))

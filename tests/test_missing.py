@@ -32,7 +32,8 @@ def test_a_dataset_without_headlines_tabulates_a_method_that_failed(tmp_path):
     write_run(tmp_path, "lbt_gan", 0, BOUNDS, dataset="cifar10")
     write_run(tmp_path, "gan", 0, BOUNDS, dataset="cifar10")
     fail(tmp_path, "gan", "cifar10")
-    summary = tables.write(tmp_path, "quick", lambda dataset: "tiny")
+    results = Results(tmp_path, "quick")
+    summary = tables.write(results.folder, results.table, lambda dataset: "tiny")
     missed = summary[summary["method"] == "gan"]
     assert set(missed["metric"]) == set(BOUNDS) and (missed["missed"] == 1).all()
     assert "gan" in tables.render(summary, lambda dataset: "tiny")

@@ -241,7 +241,7 @@ def test_hostile_text_is_inert(hostile):
 def test_a_page_that_fails_is_one_line_and_loses_nothing(folder, written, monkeypatch, capsys):
     before = written.read_bytes()
     monkeypatch.setattr(page, "content", lambda *_: 1 / 0)
-    assert command_line.draw(command_line.PAGE, folder, Job("quick")) == 1
+    assert command_line.draw(command_line.PAGE, Results(folder, "quick"), Job("quick")) == 1
     error = capsys.readouterr().err
     assert error == "page: failed: ZeroDivisionError: division by zero\n"
     assert written.read_bytes() == before
