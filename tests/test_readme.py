@@ -6,23 +6,38 @@ import re
 from pathlib import Path
 
 import pandas as pd
+import torch
 
 from benchmark.__main__ import main, parser
 from benchmark.report.claims import VERDICTS
+from methods.base import Spec
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 PROSE = {"README.md": README, "STUDENTS.md": (ROOT / "docs" / "STUDENTS.md").read_text()}
 
 
+(EXAMPLE,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
 def test_the_example_method_runs(tmp_path):
-    (source,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     plugin = tmp_path / "moments.py"
-    plugin.write_text(source)
+    plugin.write_text(EXAMPLE)
     size = ["ring.iterations=3", "ring.batch=8", "ring.final_samples=2000"]
     command = ["--plugin", str(plugin), "--methods", "moments", "--preset", "smoke", "--jobs", "1"]
     command += [f"--set={s}" for s in size]
     assert main([*command, "--out", str(tmp_path / "out")]) == 0
+
+
+def test_the_example_method_learns_from_images_too():
+    names = {"__name__": "moments"}
+    exec(EXAMPLE, names)
+    spec = Spec(x_shape=(3, 28, 28), z_dim=16, batch=4)
+    method = names["build"](spec, names["MomentsConfig"](nets="metz"))
+    state = method.init(0)
+    batch = {"x": torch.rand(4, 3, 28, 28), "z": torch.randn(4, 16)}
+    new, logs = method.step(state, batch)
+    assert logs["loss_theta"].isfinite() and not torch.equal(new["theta"], state["theta"])
 
 
 def test_every_command_shown_parses():
