@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
 import time
@@ -51,7 +52,10 @@ def serve(connection: Connection, how: Execution) -> None:
         except (Interrupted, StorageError) as end:
             with contextlib.suppress(OSError):
                 connection.send(end)
-            os._exit(0)  # all is on disk; taking the interpreter down would cost seconds
+            # All is on disk; taking the interpreter down would cost seconds. What must not be
+            # left is a lock of tqdm's, of which Python would warn at the end.
+            multiprocessing.util._run_finalizers(0)
+            os._exit(0)
         except EOFError:
             pass
 

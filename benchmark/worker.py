@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -94,6 +95,7 @@ class Stopper:
         self.requested = True
 
     def _break_off(self, *_: Any) -> None:
+        warnings.simplefilter("ignore")  # torch, cut off within a compilation, would trace back
         raise Interrupted
 
     def check(self) -> None:
