@@ -138,7 +138,7 @@ def drops(curve: pd.Series) -> float:
     """
     changes = curve.diff()
     learning = (changes > 0).cummax()
-    return float(-changes[learning].clip(upper=0).sum())
+    return abs(float(changes[learning].clip(upper=0).sum()))
 
 
 def setbacks(curve: pd.Series) -> float:
