@@ -2,7 +2,7 @@
 
 Not a figure of the paper, but of its outlook: "more powerful estimators" (section 6). Colour: the
 estimator, and what was changed of it or of its training. Solid: LBT with it; dashed: LBT-GAN with
-it; dotted: the estimator alone, trained on the data; grey: the competitors. Above against generator
+it; dotted: the estimator alone, trained on the data; grey: the competitors, seeds thin. Above against generator
 updates, below against seconds of training; line: mean over seeds, band: their range. Densities of
 the generators stand in a figure of their own. estimators.csv has the final values.
 
@@ -164,7 +164,9 @@ def palette(kinds: Iterable[str]) -> dict[str, str]:
 def _line(
     axis, curves: pd.DataFrame, x: str, colour: str | None, dash: Any
 ) -> tuple[float, float] | None:
-    """A method's curve; of a competitor, which has no colour, without a band. Returns its end."""
+    """A method's curve, the mean over seeds, with the band of their range; of a competitor, which
+    has no colour, with its seeds as thin lines. Returns its end.
+    """
     if x == "seconds":  # no place for 0 on a log axis
         curves = curves[curves["seconds"] > 0]
     if curves.empty:
@@ -176,6 +178,9 @@ def _line(
     axis.plot(place, mean, color=colour or RIVAL, ls=dash, lw=1.3 if colour else 0.8)
     if colour:
         axis.fill_between(place, value.min(), value.max(), color=colour, alpha=0.12, lw=0)
+    else:
+        for _, run in curves.groupby("seed"):
+            axis.plot(run[x], run["value"], color=RIVAL, lw=0.4, alpha=0.5, zorder=1)
     return place.iloc[-1], mean.iloc[-1]
 
 
@@ -223,5 +228,5 @@ def _legend(colours: dict[str, str], labels: list[str]) -> list[Line2D]:
         if key in keys
     ]
     if keys - TEACHERS.keys():
-        lines.append(Line2D([], [], color=RIVAL, label="competitors"))
+        lines.append(Line2D([], [], color=RIVAL, label="competitors (thin: each seed)"))
     return lines
