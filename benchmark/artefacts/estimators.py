@@ -2,9 +2,10 @@
 
 Not a figure of the paper, but of its outlook: "more powerful estimators" (section 6). Colour: the
 estimator, and what was changed of it or of its training. Solid: LBT with it; dashed: LBT-GAN with
-it; dotted: the estimator alone, trained on the data; grey: the competitors, seeds thin. Above against generator
-updates, below against seconds of training; line: mean over seeds, band: their range. Densities of
-the generators stand in a figure of their own. estimators.csv has the final values.
+it; dotted: the estimator alone, trained on the data; grey: the competitors, their seeds thin. Above
+against generator updates, below against seconds of training; line: mean over seeds, band: their
+range. Densities of the generators stand in a figure of their own. estimators.csv has the final
+values.
 
 Runs: the methods that a preset lists under ``updates`` of its datasets named ``students_...``.
 """
