@@ -114,15 +114,13 @@ class Results:
         """The conditions under which runs on a dataset were timed, of some methods or all: device,
         hardware, and what else changes their speed. Without runs that did not say.
         """
-        chosen = set(methods) or set(self.methods(dataset))
-        records = [r for (d, m, _), r in self.provenance.items() if d == dataset and m in chosen]
+        records = self.records(dataset, methods)
         return sorted({_clock(record) for record in records if record.get("hardware")})
 
-    def devices(self, dataset: str, methods: Iterable[str]) -> set[str]:
-        """What runs of some methods on a dataset were trained on: cpu, cuda."""
-        chosen = set(methods)
-        records = [r for (d, m, _), r in self.provenance.items() if d == dataset and m in chosen]
-        return {record["device"] for record in records if "device" in record}
+    def records(self, dataset: str, methods: Iterable[str] = ()) -> list[dict[str, Any]]:
+        """``provenance.json`` of the runs on a dataset, of some methods or all."""
+        chosen = set(methods) or set(self.methods(dataset))
+        return [r for (d, m, _), r in self.provenance.items() if d == dataset and m in chosen]
 
     @cached_property
     def provenance(self) -> dict[tuple[str, str, int], dict[str, Any]]:

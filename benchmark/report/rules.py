@@ -61,9 +61,8 @@ class _Runs(Strict):
         clocks = evidence.results.clocks(self.dataset, labels)
         if len(clocks) > 1:
             return f"timed under unlike conditions: {' and '.join(clocks)}"
-        records = evidence.results.provenance.items()
-        chosen = [r for (d, m, _), r in records if d == self.dataset and m in labels]
-        if any(record.get("stacked", 1) > 1 for record in chosen):
+        records = evidence.results.records(self.dataset, labels)
+        if any(record.get("stacked", 1) > 1 for record in records):
             return "the seconds of seeds that were trained as one program are one reading"
         return ""
 
@@ -225,7 +224,8 @@ def contrast(
     if absent:
         return Finding(name, "missing", f"no runs of {' and '.join(absent)} on {rule.dataset}")
     (label, a), (other_label, b) = found[method], found[other]
-    devices = evidence.results.devices(rule.dataset, (label, other_label))
+    records = evidence.results.records(rule.dataset, (label, other_label))
+    devices = {record["device"] for record in records if "device" in record}
     paired = parse_label(method).key == parse_label(other).key and len(devices) < 2
     if paired:
         both = a.index.intersection(b.index)
