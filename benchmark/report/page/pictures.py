@@ -42,5 +42,5 @@ def inline(path: Path) -> Picture:
 
 def _webp(image: Image.Image, lossless: bool) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=QUALITY, method=4, lossless=lossless)
+    image.save(buffer, "WEBP", quality=QUALITY, method=6, lossless=lossless)
     return buffer.getvalue()
