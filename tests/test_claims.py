@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from ledger import claim, shipped, verdict, write_finals, write_run
 
-from benchmark.__main__ import main
+from benchmark.cli import main
 from benchmark.config import DATASET_NAMES
 from benchmark.errors import UserError
 from benchmark.job import Job, parse_label

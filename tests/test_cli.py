@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.__main__ import main, parse_seeds
+from benchmark.cli import main, parse_seeds
 from benchmark.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -96,12 +96,23 @@ def test_an_estimator_of_other_data_is_refused_before_anything_starts(label, cap
 
 @pytest.mark.parametrize("flag", ["--help", "--list"])
 def test_answers_within_a_second(flag):
-    start = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmark", flag], cwd=ROOT, capture_output=True, text=True
-    )
-    assert time.perf_counter() - start < 1.0
-    assert done.returncode == 0 and "lbt" in done.stdout
+    seconds = []
+    for _ in range(3):  # the quickest counts: other tests may run beside this one
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmark", flag], cwd=ROOT, capture_output=True, text=True
+        )
+        seconds.append(time.perf_counter() - start)
+        assert done.returncode == 0 and "lbt" in done.stdout
+    assert min(seconds) < 1.0
+
+
+def test_a_python_without_the_packages_is_told_in_one_line():
+    command = [sys.executable, "-S", "-m", "benchmark", "--list"]  # -S: no site-packages
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert "requirements.txt" in done.stderr
 
 
 def test_trains_and_writes_tidy_results(tmp_path, capsys):

@@ -15,7 +15,7 @@ import torch
 from faults import LONG, ROOT, SIZE, finish, results, start, wait_for
 
 from benchmark import checkpoints, tables
-from benchmark.__main__ import main
+from benchmark.cli import main
 from benchmark.errors import StorageError
 from benchmark.job import Job
 from benchmark.lock import Held

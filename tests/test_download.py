@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import images, photos
-from benchmark.__main__ import main
+from benchmark.cli import main
 from benchmark.errors import UserError
 from benchmark.options import OFFLINE
 from benchmark.vision import torchvision

@@ -131,7 +131,7 @@ def test_matrix_products_stay_exact_to_rounding(stock):
 @pytest.mark.parametrize(
     "use",
     [
-        "from benchmark.__main__ import main; main(['--plan', '--preset', 'smoke'])",
+        "from benchmark.cli import main; main(['--plan', '--preset', 'smoke'])",
         "import benchmark.search",
         "import benchmark.pool",
         "import benchmark.cluster",

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from faults import SIZE
 
-from benchmark.__main__ import main
+from benchmark.cli import main
 from benchmark.store import read_json
 
 PLUGIN = '''"""Trouble: fails in the way it is told to."""

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from benchmark import fid
-from benchmark.__main__ import main
 from benchmark.artefacts import fig5
+from benchmark.cli import main
 from benchmark.errors import UserError
 from benchmark.results import Results
 

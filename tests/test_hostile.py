@@ -11,7 +11,7 @@ import yaml
 from faults import LONG, SIZE
 
 from benchmark import config, job, strict_yaml, tables, text
-from benchmark.__main__ import main
+from benchmark.cli import main
 from benchmark.errors import UserError
 from benchmark.store import write_json
 

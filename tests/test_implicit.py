@@ -8,8 +8,8 @@ import torch
 from conftest import batch, build, flat
 
 from benchmark import theory
-from benchmark.__main__ import main
 from benchmark.artefacts import theory as artefact
+from benchmark.cli import main
 from methods import implicit, lbt
 from methods.base import Spec
 

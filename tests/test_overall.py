@@ -10,7 +10,7 @@ import pytest
 from ledger import write_run
 from reader import COLOURS, WIDTHS, Reader
 
-from benchmark.__main__ import main
+from benchmark.cli import main
 from benchmark.job import Job
 from benchmark.report import claims, page
 from benchmark.report.page import overall

@@ -17,9 +17,9 @@ from PIL import Image
 from reader import COLOURS, PICTURES, WIDTHS, Reader
 from test_hostile import NASTY
 
-from benchmark import __main__ as command_line
-from benchmark.__main__ import main, parser
+from benchmark import cli as command_line
 from benchmark.artefacts import ARTEFACTS
+from benchmark.cli import main, parser
 from benchmark.job import Job
 from benchmark.report import claims, page
 from benchmark.report.page import curves, grids, pictures, runs, scale, sections, verdicts

@@ -7,7 +7,7 @@ import shutil
 import pytest
 import torch
 
-from benchmark.__main__ import main
+from benchmark.cli import main
 from benchmark.datasets import load_dataset
 from benchmark.errors import UserError
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from benchmark.__main__ import main, parser
+from benchmark.cli import main, parser
 from benchmark.report.claims import VERDICTS
 from methods.base import Spec
 

@@ -11,8 +11,8 @@ from ledger import claim, verdict, write_finals
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from benchmark.__main__ import main
 from benchmark.artefacts import sheets, style
+from benchmark.cli import main
 from benchmark.job import Job
 from benchmark.report import claims, page
 from benchmark.report.evidence import Evidence

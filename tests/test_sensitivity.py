@@ -7,8 +7,8 @@ import pytest
 import torch
 from conftest import build
 
-from benchmark.__main__ import main
 from benchmark.artefacts import fig6
+from benchmark.cli import main
 from benchmark.job import Job
 from methods import estimators, nets
 from methods.base import Spec

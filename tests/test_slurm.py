@@ -13,7 +13,7 @@ import pytest
 from faults import LONG, ROOT, finish, results, start, wait_for
 
 from benchmark import cluster
-from benchmark.__main__ import main
+from benchmark.cli import main
 from benchmark.worker import Slurm
 
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "squeue")

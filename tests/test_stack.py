@@ -145,7 +145,7 @@ def test_graph_replay_equals_plain_execution(name, seeds):
 
 
 def test_stacked_from_the_command_line_equals_separate(tmp_path):
-    from benchmark.__main__ import main
+    from benchmark.cli import main
 
     command = ["--preset", "smoke", "--methods", "gan", "--seeds", "0,1", "--jobs", "1"]
     command += [f"--set={s}" for s in SIZE]

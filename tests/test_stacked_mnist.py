@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmark import images
-from benchmark.__main__ import main
+from benchmark.cli import main
 from benchmark.datasets import load_dataset, pixels
 from benchmark.errors import UserError
 from benchmark.job import Job

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchmark.__main__ import main
 from benchmark.artefacts import estimators, table1
+from benchmark.cli import main
 from benchmark.job import Job
 from benchmark.results import Results
 from benchmark.store import write_json

@@ -12,8 +12,8 @@ from faults import LONG
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from benchmark.__main__ import main
 from benchmark.artefacts import fig1, fig7
+from benchmark.cli import main
 from benchmark.datasets import load_dataset
 from benchmark.job import Job
 from benchmark.loop import execute
