@@ -1,19 +1,24 @@
 """VEEGAN (Srivastava et al. 2017): a reconstructor F(x; xi) maps data back to noise.
 
-D(z, x) estimates log [q(x|z) p0(z)] / [p_F(z|x) p(x)]: label 1 is the generated pair. With F
-deterministic (their Algorithm 1):
+D(z, x) estimates log [q(x|z) p0(z)] / [p_F(z|x) p(x)], with p_F(z|x) = N(F(x), sigma^2 I) and
+sigma = 1 as in the authors' script for 2D data: label 1 is the generated pair.
 
-    loss_psi   = E sp(-D(z, G(z))) + E sp(D(F(x), x))
-    loss_theta = E D(z, G(z)) + E ||z - F(G(z))||^2      (raw logit, no log-sigmoid)
+    loss_psi   = E sp(-D(z, G(z))) + E sp(D(z_F, x)),  z_F ~ p_F(z|x)
+    loss_theta = E D(z, G(z)) + E ||z - F(G(z))||^2    (raw logit, no log-sigmoid)
     loss_xi    = E ||z - F(G(z))||^2
 
-The squared distance is summed over the latent dimensions, weight 1 (authors' notebook and a port
-of their 2D script); a per-dimension mean would be Z = 256 times weaker.
+``sigma = 0`` is the deterministic F of their Julia notebook. The ratio is then infinite whatever G
+does, since F(x) fills no more dimensions of the noise than x has, and D tells the pairs apart by
+z alone: |z|^2 is 256 and |F(x)|^2 about 10.
+
+The squared distance is summed over the latent dimensions, weight 1 (authors' notebook); a
+per-dimension mean would be Z = 256 times weaker. Their script's -log p_F(z|G(z)) is half of it:
+``reconstruction = 0.5``.
 
 Departures: F has no adversarial term (Algorithm 1; the authors' Julia notebook has one). D moves
-first, then G and F against the new D on fresh noise, like every alternating method here; the
-sources at hand do not settle whether their three players move at once. Networks and step sizes of
-the other methods here; F is G's mirror in 2D and two hidden layers of 500 on images, with G's step
+first, then G and F against the new D on fresh noise, like every alternating method here; their
+script moves all three at once. Networks and step sizes of the other methods here (their script:
+1e-3 for all three); F is G's mirror in 2D and two hidden layers of 500 on images, with G's step
 size.
 """
 
@@ -34,6 +39,7 @@ class VEEGANConfig(AdversarialConfig):
 
     eta_xi: float = Field(1e-3, gt=0)  # G and F are trained jointly, at G's step size
     reconstruction: float = Field(1.0, ge=0)  # weight of ||z - F(G(z))||^2; Algorithm 1
+    sigma: float = Field(1.0, ge=0)  # standard deviation of p_F(z|x); 0: z_F = F(x)
 
 
 def build(spec: Spec, cfg: VEEGANConfig) -> Method:
@@ -47,9 +53,9 @@ def build(spec: Spec, cfg: VEEGANConfig) -> Method:
     drops = ("drop_real", "drop_fake", "drop_theta")  # noise of D's dropout
 
     @spec.jit
-    def update_psi(psi, opt, theta, xi, x, z, real, fake):
+    def update_psi(psi, opt, theta, xi, x, z, eps_xi, real, fake):
         x_g = generator.apply(theta, z)
-        z_x = reconstructor.apply(xi, x)
+        z_x = reconstructor.apply(xi, x) + cfg.sigma * eps_xi
 
         def loss_psi(psi):
             return losses.gan_psi(judge(psi, x_g, z, *fake), judge(psi, x, z_x, *real))
@@ -76,8 +82,9 @@ def build(spec: Spec, cfg: VEEGANConfig) -> Method:
     def step(state: State, batch: Batch) -> tuple[State, Logs]:
         theta, xi = state["theta"], state["xi"]
         real, fake, eps = (discriminator.drawn(batch, name) for name in drops)
+        drawn = (batch[name] for name in ("x", "z_psi", "eps_xi"))
         psi, opt_psi, loss_psi = update_psi(
-            state["psi"], state["opt_psi"], theta, xi, batch["x"], batch["z_psi"], real, fake
+            state["psi"], state["opt_psi"], theta, xi, *drawn, real, fake
         )
         theta, opt_theta, xi, opt_xi, loss_theta = update_theta_xi(
             theta, state["opt_theta"], xi, state["opt_xi"], psi, batch["z"], eps
@@ -89,6 +96,6 @@ def build(spec: Spec, cfg: VEEGANConfig) -> Method:
     def sample(state: State, z: Tensor) -> Tensor:
         return generator.apply(state["theta"], z)
 
-    noise = {"z_psi": (spec.batch, spec.z_dim), "z": (spec.batch, spec.z_dim)}
+    noise = dict.fromkeys(("z_psi", "eps_xi", "z"), (spec.batch, spec.z_dim))
     noise |= discriminator.draws(spec.batch, *drops)
     return Method(init, step, sample, ("x",), noise)

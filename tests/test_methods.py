@@ -73,9 +73,11 @@ def test_pacgan_judges_independent_pairs():
     torch.testing.assert_close(logs["loss_psi"], expected)
 
 
-def test_veegan_losses_by_hand():
+@pytest.mark.parametrize("sigma", [0.0, 1.0, 0.3])
+def test_veegan_losses_by_hand(sigma):
     """Label 1 is the generated pair for D; G gets the raw logit with a plus sign."""
-    method, spec = build("veegan", eta_psi=1e-12, reconstruction=0.0)  # D stays where it starts
+    # D stays where it starts
+    method, spec = build("veegan", eta_psi=1e-12, reconstruction=0.0, sigma=sigma)
     state, inputs = method.init(0), batch(method, spec)
     _, logs = method.step(state, inputs)
     generator, judge = nets.generator(spec), nets.discriminator(spec, extra=spec.z_dim)
@@ -85,7 +87,8 @@ def test_veegan_losses_by_hand():
         return judge.apply(state["psi"], torch.cat([x, z], 1))
 
     generated = logit(generator.apply(state["theta"], inputs["z_psi"]), inputs["z_psi"])
-    real = logit(inputs["x"], reconstructor.apply(state["xi"], inputs["x"]))
+    z_x = reconstructor.apply(state["xi"], inputs["x"]) + sigma * inputs["eps_xi"]
+    real = logit(inputs["x"], z_x)
     loss_psi = F.softplus(-generated).mean() + F.softplus(real).mean()
     torch.testing.assert_close(logs["loss_psi"], loss_psi)
     loss_theta = logit(generator.apply(state["theta"], inputs["z"]), inputs["z"]).mean()
