@@ -9,6 +9,8 @@ from benchmark.errors import BAD_INPUT, fail
 try:
     from benchmark.cli import main
 except ModuleNotFoundError as error:
+    if error.name and error.name.partition(".")[0] in ("benchmark", "methods", "metrics"):
+        raise  # a file of this project is gone, which no package brings back
     sys.exit(
         fail(
             BAD_INPUT,

@@ -1,7 +1,8 @@
 """VEEGAN (Srivastava et al. 2017): a reconstructor F(x; xi) maps data back to noise.
 
 D(z, x) estimates log [q(x|z) p0(z)] / [p_F(z|x) p(x)], with p_F(z|x) = N(F(x), sigma^2 I) and
-sigma = 1 as in the authors' script for 2D data: label 1 is the generated pair.
+sigma = 1 as in the authors' script for 2D data (public copies; the official file is gone): label 1
+is the generated pair.
 
     loss_psi   = E sp(-D(z, G(z))) + E sp(D(z_F, x)),  z_F ~ p_F(z|x)
     loss_theta = E D(z, G(z)) + E ||z - F(G(z))||^2    (raw logit, no log-sigmoid)
