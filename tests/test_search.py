@@ -38,7 +38,13 @@ def row(subject, trial, modes, quality, kl):
 def test_the_best_has_the_most_modes_then_both_other_metrics():
     rows = [row("gan", 0, 7, 99, 0.1), row("gan", 1, 8, 67, 0.60), row("gan", 2, 8, 96, 0.62)]
     rows += [row("gan", 3, 8, 93, 0.7), row("gan", 4, math.nan, math.nan, math.nan)]
-    assert list(ranked(pd.DataFrame(rows))["trial"]) == [2, 1, 3, 0, 4]
+    assert list(ranked(pd.DataFrame(rows), "students_ring")["trial"]) == [2, 1, 3, 0, 4]
+
+
+def test_a_blob_has_no_modes_to_its_credit():
+    rows = [row("gan", 0, 8, 29, 1.4), row("gan", 1, 7, 37, 1.3), row("gan", 2, 3, 60, 2.0)]
+    assert list(ranked(pd.DataFrame(rows), "students_ring")["trial"]) == [2, 1, 0]
+    assert list(ranked(pd.DataFrame(rows), "students_grid")["trial"]) == [0, 1, 2]
 
 
 def test_a_search_is_recorded_and_continued(tmp_path, monkeypatch, capsys):
@@ -70,17 +76,14 @@ SEARCHED = [
 ]
 
 
-BLOB = 10.0  # % of high quality on the grid; a blob that covers it has 7
-
-
 BESIDE_HAND = {("students_grid", "lbt[mog]"): "lbt[searched]"}  # lbt[mog] was found by hand there
 
 
 def best_trial(dataset, subject):
-    """Where all trials on the grid are blobs, chance ranks them; the ring's count there."""
-    table = ranked(pd.read_csv(search.ROOT / "results" / "search" / f"{dataset}.csv"))
+    """Where all trials on the grid are blobs, the ring's count there."""
+    table = ranked(pd.read_csv(search.ROOT / "results" / "search" / f"{dataset}.csv"), dataset)
     own = table[table["subject"] == subject]
-    if dataset == "students_grid" and own["high_quality_pct"].max() < BLOB:
+    if dataset == "students_grid" and own["high_quality_pct"].max() < search.BLOB[dataset]:
         return best_trial("students_ring", subject)
     return own.iloc[0]
 
