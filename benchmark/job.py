@@ -285,7 +285,10 @@ def variant_settings(key: str, variant: str, data: str | None = None) -> dict[st
     entry = known[variant]
     on = entry.get("on", {})
     if data is not None and "settings" not in entry and data not in on:
-        raise UserError(f"{key}[{variant}] has no settings for {data}, only for {', '.join(on)}")
+        only = ", ".join(on)
+        raise UserError(
+            f"{key}[{variant}] has no settings for {data}, only for {only}: choose by --dataset"
+        )
     return entry.get("settings", {}) | on.get(data, {})
 
 

@@ -1,4 +1,4 @@
-"""What a method is: four plain values, written for one run of one seed.
+"""What a method is: a few pure functions and plain values, written for one run of one seed.
 
 The engine adds the seed axis, the noise, the logs and the checkpoints, so a method is pure
 functions on a flat state and nothing else. To add one, write a file with a config class and

@@ -44,6 +44,7 @@ Verdict = Literal["supported", "not supported", "inconclusive", "not run"]
 VERDICTS: tuple[Verdict, ...] = ("supported", "not supported", "inconclusive", "not run")
 BARELY = 0.001
 ABSENCES = ("no_better", "no_worse", "alike")  # kinds of rules
+UNRELEASED = ("toy1d",)  # datasets whose budget in the preset paper is ours
 ORDER = ("fails", "missing", "open", "holds")  # of outcomes: the first present decides
 
 
@@ -275,9 +276,16 @@ def _numbers(finding: Finding) -> str:
 def _scale(judged: Judged) -> str:
     if judged.share is None:
         return f"; {judged.preset}, {judged.scale}"
-    share = f"{percent(judged.share)} of the released training"
+    share = extent(judged)
     text = f", n = {judged.deciding.n}; {judged.preset}, {share}"
     return f"{text}, with {judged.departures}" if judged.departures else text
+
+
+def extent(judged: Judged) -> str:
+    """The least training among the runs compared, in words."""
+    if judged.claim.rule.dataset in UNRELEASED:
+        return f"{percent(judged.share)} of the training of preset paper, none being released"
+    return f"{percent(judged.share)} of the released training"
 
 
 def percent(share: float) -> str:

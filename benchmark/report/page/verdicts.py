@@ -66,7 +66,7 @@ def show(judged: Judged) -> Shown:
     ran = deciding.outcome != "missing"
     words, scale = [], ""
     if ran and judged.share is not None:
-        scale = f"{claims.percent(judged.share)} of the released training"
+        scale = claims.extent(judged)
         words.append(scale)
         scale += ", other settings" if judged.departures else ""
     if ran and judged.departures:
