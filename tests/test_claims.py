@@ -19,7 +19,8 @@ from metrics import METRICS
 
 def preset_of(ours: claims.Claim) -> Job:
     """The preset that a claim of our own is made for."""
-    return Job("ring" if ours.rule.dataset == "ring" else "students")
+    own = {"ring": "ring", "stacked_equal_time": "stacked"}
+    return Job(own.get(ours.rule.dataset, "students"))
 
 
 def test_the_shipped_claims_name_what_exists():
