@@ -140,7 +140,8 @@ def _figure(results: Results, job: Job, dataset: str, stem: Path) -> list[Path]:
                     dash = TEACHERS.get(style.key(label), "-")
                     end = _line(axis, curves, x, colours.get(kinds[label]), dash)
                     if end and not kinds[label]:
-                        ends.append((style.name(style.key(label)), end))
+                        star = "*" if _brackets(label)[1:] else ""
+                        ends.append((style.name(style.key(label)) + star, end))
                 _dress(axis, metric, x)
                 _names(axis, ends)
         figure.legend(
@@ -228,6 +229,10 @@ def _legend(colours: dict[str, str], labels: list[str]) -> list[Line2D]:
         for key, dash in TEACHERS.items()
         if key in keys
     ]
-    if keys - TEACHERS.keys():
-        lines.append(Line2D([], [], color=RIVAL, label="competitors (thin: each seed)"))
+    rivals = [label for label in labels if style.key(label) not in TEACHERS]
+    if rivals:
+        further = {change for label in rivals for change in _brackets(label)[1:]}
+        note = f"*: {', '.join(sorted(further))}" if further else "thin: each seed"
+        text = f"competitors ({note})"
+        lines.append(Line2D([], [], color=RIVAL, label=text))
     return lines
