@@ -54,7 +54,7 @@ def _write(table: pd.DataFrame, title: str, results: Results, stem: str) -> list
 def rows(results: Results, datasets: list[str]) -> pd.DataFrame:
     """Ours on these datasets, then the published ones: source, dataset, networks, method, modes and
     kl with low and high (95 % Student t; published: what is stated), n, missed, updates, seconds,
-    note.
+    note: ours, which of several datasets.
     """
     ours = []
     summary = results.summary
@@ -73,7 +73,8 @@ def rows(results: Results, datasets: list[str]) -> pd.DataFrame:
                 row |= {name: by.loc[metric, "mean"]}
                 row |= {f"{name}_{side}": by.loc[metric, side] for side in ("low", "high")}
             row |= {"n": first["n"], "missed": first["missed"], "updates": first["steps"]}
-            ours.append(row | {"seconds": round(first["seconds"], 1), "note": ""})
+            note = dataset if len(datasets) > 1 else ""
+            ours.append(row | {"seconds": round(first["seconds"], 1), "note": note})
     return pd.concat([pd.DataFrame(ours), published()], ignore_index=True)
 
 
@@ -129,7 +130,8 @@ HEAD = ["source", "networks", "method", "modes", "KL (nats)", "runs", "updates",
 
 def caption(results: Results, data: str, datasets: list[str], job: Job) -> str:
     """What the numbers are, in a sentence or two."""
-    scales = dict.fromkeys(results.scale(job, dataset) for dataset in datasets)
+    name = "{}: {}".format if len(datasets) > 1 else "{1}".format
+    scales = dict.fromkeys(name(d, results.scale(job, d)) for d in datasets)
     counts = {job.budget(d).final_samples for d in datasets if job.has(d)}
     samples = " or ".join(f"{n:,}" for n in sorted(counts))
     return (

@@ -172,6 +172,8 @@ def table1(path: Path) -> list[Grid]:
     for metric in UNITS:
         head += [Column(METRICS[metric].label, "estimate"), Column("paper", "text")]
     head += [Column("seeds"), Column("updates"), Column("s/run")]
+    several = ours["note"].notna().any()
+    head += [Column("dataset", "text")] if several else []
     rows = []
     for _, row in ours.iterrows():
         same = paper[paper["method"].str.removesuffix(" (ours)") == row["method"]]
@@ -180,7 +182,8 @@ def table1(path: Path) -> list[Grid]:
             cells += [_estimate(row, name, digits), Cell(_theirs(same, name))]
         missed = f" ({row['missed']:.0f} missed)" if row["missed"] > 0 else ""
         cells += [Cell(number(row["n"]) + missed), Cell(number(row["updates"]))]
-        rows.append([*cells, Cell(number(row["seconds"], 0))])
+        cells.append(Cell(number(row["seconds"], 0)))
+        rows.append(cells + ([Cell(number(row["note"]))] if several else []))
     mean = (
         "Mean [95 % interval over seeds]; the paper's on its own networks unless others are named."
     )
