@@ -49,9 +49,12 @@ class Results:
         return read_json(found[0]).get("data", dataset) if found else dataset
 
     def stacked(self) -> list[str]:
-        """Datasets with runs that are Stacked MNIST or its stand-in, the real one first."""
+        """Datasets with runs that are Stacked MNIST or its stand-in, the real one first; of
+        several, that of the data's own name.
+        """
         names = [d for d in dict.fromkeys(self.table["dataset"]) if not d.startswith(STUDENTS)]
         found = [(d, self.data(d)) for d in names]
+        found.sort(key=lambda pair: pair[0] != pair[1])
         return [d for name in STACKED for d, data in found if data == name]
 
     def settings(self, dataset: str, method: str) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 A block per dataset of the preset, each on one family of networks; published rows follow under their
 own source and networks, never averaged with ours. The paper's first four columns are VEEGAN's,
 trained with other networks (trap T9). The stand-in task has a table of its own, table1_digits.
+What the numbers cannot say, whether a generator collapsed or has not begun to draw, its samples do.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.artefacts import style
+from benchmark.artefacts import sheets, style
 from benchmark.job import Job
 from benchmark.results import Results
 from benchmark.store import write_text
@@ -29,14 +30,34 @@ def needs(job: Job) -> list[tuple[str, str]]:
 
 
 def draw(results: Results, job: Job) -> list[Path]:
-    """tables/table1.csv, .md and .tex; of the stand-in table1_digits."""
+    """tables/table1.csv, .md and .tex; of the stand-in table1_digits. Per dataset, where runs have
+    samples, figures/table1_<dataset>.png.
+    """
     found = []
     for data, stem in STEMS.items():
         datasets = [d for d in results.stacked() if results.data(d) == data]
         if datasets:
             title = caption(results, data, datasets, job)
             found += _write(rows(results, datasets), title, results, stem)
+    for dataset in results.stacked():
+        found += _samples(results, job, dataset)
     return found
+
+
+def _samples(results: Results, job: Job, dataset: str) -> list[Path]:
+    """The first samples of every method's lowest seed, true to the pixel."""
+    labels = ordered(results.methods(dataset))
+    found = {label: results.samples(dataset, label) for label in labels}
+    panels = [
+        sheets.Panel(style.image_name(label), kept["samples"])
+        for label, kept in found.items()
+        if kept
+    ]
+    if not panels:
+        return []
+    note = f"{dataset}; {results.scale(job, dataset)}"
+    stem = results.figures / f"table1_{dataset}"
+    return sheets.save(panels, note, stem, columns=6, across=3, scale=2)
 
 
 def _write(table: pd.DataFrame, title: str, results: Results, stem: str) -> list[Path]:
