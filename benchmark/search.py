@@ -94,7 +94,7 @@ def ranked(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     KL. A diverged trial comes last.
     """
     table = table.reset_index(drop=True)
-    blob = table["high_quality_pct"] < BLOB[dataset]
+    blob = table["high_quality_pct"] < BLOB.get(dataset, 0.0)
     modes = table["modes_covered"].mask(blob, 0)
     level = table.assign(modes=modes).groupby(["subject", "modes"])
     both = level["high_quality_pct"].rank(ascending=False) + level["intra_mode_kl"].rank()

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ledger import claim, verdict, write_finals
+from ledger import claim, verdict, write_finals, write_run
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from benchmark.artefacts import sheets, style
+from benchmark.artefacts import sheets, style, table1
 from benchmark.cli import main
 from benchmark.job import Job
 from benchmark.report import claims, page
@@ -178,3 +178,18 @@ def test_the_scale_of_images_names_what_the_preset_gives_to_all_methods(preset):
             assert NAMED[key] in job.scale(dataset), (dataset, key)
         if dataset in ("cifar10", "celeba"):  # the preset's words are about ring and grid
             assert "of 300,000" in job.scale(dataset)
+
+
+def test_table_1_tells_several_entries_of_its_data_apart(tmp_path):
+    curves = {"smnist_modes": [1.0, 9.0], "smnist_kl": [6.9, 5.0]}
+    first, other = "stacked_mnist", "stacked_equal_time"  # the data's own name leads
+    write_run(tmp_path, "gan", 0, curves, preset="stacked", dataset=first)
+    job = Job("stacked")
+    results = Results(tmp_path, "stacked")
+    assert list(table1.rows(results, results.stacked())["note"])[:1] == [""]
+    write_run(tmp_path, "gan", 0, curves, preset="stacked", dataset=other, data=first)
+    results = Results(tmp_path, "stacked")
+    assert results.stacked() == [first, other]
+    assert list(table1.rows(results, results.stacked())["note"])[:2] == [first, other]
+    text = table1.caption(results, first, results.stacked(), job)
+    assert f"{first}: " in text and f"{other}: " in text

@@ -151,8 +151,8 @@ HEAD = ["source", "networks", "method", "modes", "KL (nats)", "runs", "updates",
 
 def caption(results: Results, data: str, datasets: list[str], job: Job) -> str:
     """What the numbers are, in a sentence or two."""
-    name = "{}: {}".format if len(datasets) > 1 else "{1}".format
-    scales = dict.fromkeys(name(d, results.scale(job, d)) for d in datasets)
+    several = len(datasets) > 1
+    scales = [f"{d}: " * several + results.scale(job, d) for d in datasets]
     counts = {job.budget(d).final_samples for d in datasets if job.has(d)}
     samples = " or ".join(f"{n:,}" for n in sorted(counts))
     return (
