@@ -157,6 +157,7 @@ def _train(
 
     set_up_torch()
     torch.set_float32_matmul_precision("high" if how.tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = how.tf32  # its own default is to round
     last = time.monotonic()
     runs = [folder.run for folder in folders]
 

@@ -30,14 +30,19 @@ from benchmark.errors import UserError, exit_code, unknown
 from benchmark.store import write_text
 
 ROUND_SECONDS = 0.7  # of one peer's turn
-AGREE = 1e-4  # largest relative difference of parameters after three float32 iterations
+# Largest relative difference of parameters after three iterations, by the precision of products, in
+# JAX's names: float32 throughout, or factors rounded to 10 bits.
+AGREE = {"highest": 1e-4, "tensorfloat32": 1e-2}
 
 
 class Worker:
     """A peer's process (``worker.py``)."""
 
-    def __init__(self, peer: str, case: str, threads: int, device: str) -> None:
-        command = [sys.executable, "-m", "benchmark.bench.worker", peer, case, str(threads), device]
+    def __init__(
+        self, peer: str, case: str, threads: int, device: str, precision: str = "highest"
+    ) -> None:
+        command = [sys.executable, "-m", "benchmark.bench.worker", peer, case, str(threads)]
+        command += [device, precision]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=provenance.ROOT
         )
@@ -74,10 +79,12 @@ def difference(ours: list, theirs: list) -> float:
     return max(float(np.linalg.norm(a - b) / np.linalg.norm(a)) for a, b in pairs)
 
 
-def measure(name: str, names: list[str], threads: int, rounds: int, device: str) -> list[dict]:
+def measure(
+    name: str, names: list[str], threads: int, rounds: int, device: str, precision: str
+) -> list[dict]:
     """One case against all peers: a row each."""
     case = cases.CASES[name]
-    workers = {peer: Worker(peer, name, threads, device) for peer in names}
+    workers = {peer: Worker(peer, name, threads, device, precision) for peer in names}
     gflop = cases.gflop(case)
     rates = []
     for _ in range(rounds):
@@ -95,13 +102,13 @@ def measure(name: str, names: list[str], threads: int, rounds: int, device: str)
                 "case": name, "method": case.method, "batch": case.batch, "peer": peer,
                 "threads": threads, "ms": statistics.median(ms), "ms_min": min(ms),
                 "ms_max": max(ms), "times_ours": statistics.median(ratios),
-                "seeds": case.seeds,
+                "seeds": case.seeds, "precision": precision,
                 "seed_iterations_per_second": 1e3 * case.seeds / statistics.median(ms),
                 "first_seconds": worker.start["first"], "gflop": gflop,
                 "matmul_gflops": statistics.median(rates),
                 "share_of_matmul_rate": gflop * 1e3 / statistics.median(ms)
                 / statistics.median(rates),
-                "difference": apart, "same_mathematics": apart < AGREE,
+                "difference": apart, "same_mathematics": apart < AGREE[precision],
             }
         )  # fmt: skip
         worker.close()
@@ -150,6 +157,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--tf32", action="store_true", help="round products' factors, on a GPU")
     parser.add_argument("--jobs", action="store_true", help="only: one wide process or many narrow")
     parser.add_argument("--out", type=Path, default=provenance.ROOT / "results" / "bench")
     arguments = parser.parse_args()
@@ -175,10 +183,12 @@ def bench(arguments: argparse.Namespace) -> int:
         return 0
     known = available()
     print(f"peers: {', '.join(known)}; {arguments.threads} threads; {arguments.rounds} rounds")
+    precision = "tensorfloat32" if arguments.tf32 else "highest"
+    how = (arguments.threads, arguments.rounds, arguments.device, precision)
     rows = []
     for name in names:
         able = [peer for peer in known if peers.able(peer, cases.CASES[name])]
-        for row in measure(name, able, arguments.threads, arguments.rounds, arguments.device):
+        for row in measure(name, able, *how):
             rows.append(row)
             print(
                 f"{row['case']:14} {row['peer']:15} {row['ms']:8.2f} ms "
@@ -189,9 +199,8 @@ def bench(arguments: argparse.Namespace) -> int:
                 flush=True,
             )
     machine = provenance.machine(arguments.device)
-    label = re.sub(
-        r"\W+", "-", f"{machine['hardware']}-{machine['cores']}-cores-{arguments.threads}-threads"
-    ).strip("-")
+    label = f"{machine['hardware']}-{machine['cores']}-cores-{arguments.threads}-threads"
+    label = re.sub(r"\W+", "-", label + ("-tf32" if arguments.tf32 else "")).strip("-")
     path = arguments.out / f"{label.lower()}.csv"
     record = {"commit": provenance.commit(), "torch": machine["torch"]}
     buffer = io.StringIO()

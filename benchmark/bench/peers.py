@@ -195,9 +195,7 @@ def torchopt(case: cases.Case, device: str) -> tuple[Stepper, list]:
 
 
 def jax(case: cases.Case, device: str) -> tuple[Stepper, list]:
-    """JAX with optax: the whole iteration jitted, both loops lax.scan, seeds by vmap. Its device is
-    the one JAX finds.
-    """
+    """JAX with optax: the whole iteration jitted, both loops lax.scan, seeds by vmap."""
     import jax
     import jax.numpy as jnp
     import optax

@@ -13,9 +13,13 @@ import time
 
 
 def main() -> None:
-    peer, name, threads, device = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
+    peer, name, threads, device, precision = sys.argv[1:]
+    threads = int(threads)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     os.environ["XLA_FLAGS"] = f"--xla_cpu_multi_thread_eigen={'true' if threads > 1 else 'false'}"
+    os.environ["JAX_PLATFORMS"] = device
+    os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = precision  # its own default on a GPU is TF32
+    os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # the GPU has other peers on it
     if peer == "JAX" and threads == 1:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     if peer.startswith("ours"):
@@ -25,6 +29,9 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(threads)
+    tf32 = precision == "tensorfloat32"
+    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    torch.backends.cudnn.allow_tf32 = tf32
     torch.set_flush_denormal(True)  # as in training; JAX does so by itself
     from benchmark.bench import cases, peers
 
