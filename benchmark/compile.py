@@ -13,6 +13,9 @@ from collections.abc import Callable
 from benchmark.errors import first_line
 
 MIN_STEPS = 1_000  # below this a cold compile (20 to 40 s for LBT) costs more than it saves
+# On a GPU, contractions up to NARROW are sums, which fuse with what is around them; those from LONG
+# on, with few results, are cut into PARTS.
+NARROW, LONG, PARTS = 4, 256, 8
 
 
 def pays(iterations: int) -> bool:
@@ -99,7 +102,8 @@ def _under_vmap(fn: Callable, compiled: Callable[[Callable], Callable]) -> Calla
             if at not in batched:
                 # Traced to plain operations first: the compiler's own tracing fails on jvp in vmap.
                 whole = torch.func.vmap(lambda *v: fn(*pytree.tree_unflatten(v, structure)), at)
-                batched[at] = compiled(make_fx(whole)(*leaves))
+                products = {torch.ops.aten.bmm.default: product} if leaves[0].is_cuda else {}
+                batched[at] = compiled(make_fx(whole, products)(*leaves))
             out = flatten(batched[at](*leaves))
             return out, (0,) * len(out)
 
@@ -114,3 +118,20 @@ def _under_vmap(fn: Callable, compiled: Callable[[Callable], Callable]) -> Calla
         return pytree.tree_unflatten(out, shape)
 
     return call
+
+
+def product(a, b):
+    """``bmm`` of (S, m, k) and (S, k, n) for a GPU, where that is better done otherwise, else
+    NotImplemented.
+
+    The products of small networks have so few results that what counts is how long one takes. A
+    gradient in a weight sums over the batch, row after row; cut into parts, these run side by side.
+    """
+    (_, m, k), n = a.shape, b.shape[-1]
+    if k <= NARROW:
+        return (a.unsqueeze(-1) * b.unsqueeze(-3)).sum(-2)
+    if k >= max(LONG, 2 * m, 2 * n) and k % PARTS == 0:
+        a = a.unflatten(2, (PARTS, k // PARTS)).transpose(1, 2).flatten(0, 1)
+        b = b.unflatten(1, (PARTS, k // PARTS)).flatten(0, 1)
+        return a.bmm(b).unflatten(0, (-1, PARTS)).sum(1)
+    return NotImplemented

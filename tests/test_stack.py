@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
 from conftest import SMALL, batch, build, flat
 
 from benchmark import launch
-from benchmark.compile import Jit
+from benchmark.compile import Jit, product
+from benchmark.config import config_class
 from benchmark.engine import Engine
 from benchmark.job import Job
 from benchmark.loop import execute
@@ -103,10 +106,6 @@ def test_the_seeds_of_a_method_form_one_unit():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["gan", "lbt_gan", "unrolled_gan"])
 def test_compiled_stack_equals_eager_single(name):
-    import importlib
-
-    from benchmark.config import config_class
-
     method, spec = build(name)
     module = importlib.import_module(REGISTRY[name])
     jit = Jit(stacked=True)
@@ -124,18 +123,44 @@ def test_compiled_stack_equals_eager_single(name):
         engine.advance(batches)
 
 
+@pytest.mark.parametrize(
+    "m, k, n, changed",
+    [
+        (5, 2, 7, True),
+        (3, 4, 3, True),
+        (5, 6, 7, False),
+        (128, 512, 32, True),
+        (512, 256, 8, False),
+    ],
+)
+def test_products_for_a_gpu_equal_the_usual_ones(m, k, n, changed):
+    """Narrow and long contractions are done otherwise, from any layout of the factors."""
+    a, b = torch.randn(3, k, m, dtype=torch.float64).mT, torch.randn(3, k, n, dtype=torch.float64)
+    for left in (a, a.contiguous()):
+        found = product(left, b)
+        assert (found is not NotImplemented) == changed
+        if changed:
+            torch.testing.assert_close(found, left.bmm(b))
+
+
+def cuda(tree: dict) -> dict:
+    return {k: cuda(v) if isinstance(v, dict) else v.cuda() for k, v in tree.items()}
+
+
 @pytest.mark.gpu
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("seeds", [1, 3])
-def test_graph_replay_equals_plain_execution(name, seeds):
+def test_graph_replay_equals_plain_execution(name, seeds, compiled):
     method, spec = build(name)
-
-    def cuda(tree):
-        return {k: cuda(v) if isinstance(v, dict) else v.cuda() for k, v in tree.items()}
-
+    plan = method
+    if compiled:
+        module = importlib.import_module(REGISTRY[name])
+        cfg = config_class(module)(**SMALL.get(name, {}))
+        plan = module.build(spec._replace(jit=Jit(stacked=seeds > 1)), cfg)
     states = [cuda(method.init(s)) for s in range(seeds)]
     steps = [[cuda(batch(method, spec, 10 * t + s)) for s in range(seeds)] for t in range(3)]
-    graph, plain = Engine(method, states, "cuda"), Engine(method, states, "cpu")
+    graph, plain = Engine(plan, states, "cuda"), Engine(method, states, "cpu")
     for batches in steps:
         graph.advance(batches)
         plain.advance(batches)
