@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
 from metrics.intervals import t_interval
 
+MIN_RANKED = 5  # seeds of either method from which on ``difference`` goes by ranks
 RESAMPLES = 99_999  # above so many relabellings, random ones: a standard error of p below 0.002
 
 
@@ -47,6 +49,55 @@ def t_difference(
     freedom = errors.sum() ** 2 / (errors**2 / [len(a) - 1, len(b) - 1]).sum()
     half = float(stdtrit(freedom, (1 + level) / 2) * math.sqrt(errors.sum()))
     return difference, difference - half, difference + half
+
+
+def shift(
+    a: Sequence[float], b: Sequence[float], level: float = 0.95
+) -> tuple[float, float, float]:
+    """How much higher a value of a is than one of b, with an exact interval: (shift, low, high).
+
+    Hodges and Lehmann's estimate, the median of all differences, between the two of them that the
+    Mann-Whitney test at that level leaves. It assumes no distribution, only that a is one of b's
+    shape, moved: of normal samples of 5 whose deviations differ tenfold, 94 % of the intervals hold
+    the difference. Infinitely wide where no level so high exists for so few values. Raises
+    ValueError on no values.
+    """
+    a, b = _samples(a, b, paired=False)
+    gaps = np.sort((a[:, None] - b[None, :]).ravel())
+    orders = _mann_whitney(len(a), len(b))
+    tail = 2 * np.cumsum(orders) / orders.sum()
+    outside = int((tail <= 1 - level + 1e-12).sum())  # gaps that lie outside, at either end
+    low, high = (gaps[outside - 1], gaps[-outside]) if outside else (-math.inf, math.inf)
+    return float(np.median(gaps)), float(low), float(high)
+
+
+@cache
+def _mann_whitney(n: int, m: int) -> np.ndarray:
+    """How many orders of n and m values have U = 0, 1, ... n m pairs with the former higher."""
+    if n == 0 or m == 0:
+        return np.ones(1)
+    orders = np.zeros(n * m + 1)
+    orders[m:] += _mann_whitney(n - 1, m)  # the highest of all is of the n, above all m
+    orders[: n * (m - 1) + 1] += _mann_whitney(n, m - 1)
+    return orders
+
+
+def difference(
+    a: Sequence[float], b: Sequence[float], paired: bool = False, level: float = 0.95
+) -> tuple[float, float, float]:
+    """How much a exceeds b, with the interval that decides claims: (difference, low, high).
+
+    ``shift`` where there are MIN_RANKED values of either and the level exists for so many: a
+    method that collapses in some seeds has values orders of magnitude apart, which tell nothing of
+    its mean and all of its rank. Else ``t_difference``, also of pairs, for which five are too few,
+    and of infinite values.
+    """
+    a, b = _samples(a, b, paired)
+    if not paired and min(len(a), len(b)) >= MIN_RANKED and np.isfinite([*a, *b]).all():
+        found = shift(a, b, level)
+        if math.isfinite(found[1]):
+            return found
+    return t_difference(a, b, paired, level)
 
 
 def permutation_p(a: Sequence[float], b: Sequence[float], paired: bool = False) -> float:

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import stdtrit
 from scipy.stats import ttest_ind
 
-from metrics.comparison import holm, permutation_p, superiority, t_difference
+from metrics.comparison import difference, holm, permutation_p, shift, superiority, t_difference
 from metrics.intervals import t_interval
 
 INF = math.inf
@@ -116,6 +116,28 @@ def test_welch_is_that_of_scipy_and_quiet_where_one_sample_does_not_vary():
     assert (difference, low, high) == pytest.approx((mean - 2, bounds[0] - 2, bounds[1] - 2))
 
 
+def test_a_shift_is_the_median_of_all_differences_between_two_of_them():
+    a, b = [10.0, 20, 30, 40, 50], [1.0, 2, 3, 4, 5]
+    assert shift(a, b) == (27, 7, 47)  # the third lowest, 10 - 3, and the third highest, 50 - 3
+    assert shift(a, b, level=1 - 2 / 252) == (27, 5, 49)  # the lowest and the highest of 25
+    assert shift(a, b, level=0.995) == (27, -INF, INF)  # no such level with 252 orders
+    assert shift(a[:3], b[:3])[1:] == (-INF, INF)
+    assert shift([8.0] * 5, [8.0] * 5) == (0, 0, 0)
+
+
+def test_five_seeds_of_separate_methods_are_compared_by_rank():
+    collapses, holds = [1.0, 1.5, 6, 16, 53], [0.02, 0.03, 0.04, 0.05, 0.06]
+    assert difference(collapses, holds) == shift(collapses, holds) != t_difference(collapses, holds)
+    assert difference(collapses, holds)[1] > 0 > t_difference(collapses, holds)[1]
+    for a, b, how in [
+        (collapses[:4], holds, {}),
+        (collapses, holds, {"paired": True}),
+        (collapses, holds, {"level": 0.995}),
+    ]:
+        assert difference(a, b, **how) == t_difference(a, b, **how)
+    assert difference([INF] * 5, holds) == (INF, INF, INF)
+
+
 # 1,000 experiments: the standard error of a rate of 95 % is 0.7 %, and 3 of them are allowed.
 EXPERIMENTS, SLACK = 1000, 0.021
 
@@ -134,6 +156,17 @@ def test_intervals_cover_as_often_as_they_say(n):
     assert abs(mean - 0.95) < SLACK
     assert abs(paired - 0.95) < SLACK
     assert welch > 0.95 - SLACK  # Welch's degrees of freedom err on either side at so few values
+
+
+@pytest.mark.parametrize("draw", ["normal", "standard_cauchy", "lognormal"])
+def test_the_interval_of_a_shift_covers_whatever_the_distribution(draw):
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(EXPERIMENTS):
+        a, b = getattr(rng, draw)(size=(2, 5))
+        _, low, high = shift(1 + a, b)
+        covered += low <= 1 <= high
+    assert covered / EXPERIMENTS > 0.95 - SLACK
 
 
 @pytest.mark.parametrize(("n", "paired"), [(4, False), (6, True)])

@@ -278,6 +278,24 @@ def test_seconds_of_seeds_in_one_program_are_one_reading(tmp_path):
     assert Results(tmp_path, "quick").hours() == pytest.approx(21 / 3600)
 
 
+def test_seconds_that_compare_are_better_evidence_than_more_training(tmp_path):
+    """Of what does not rest on seconds, the longer runs are."""
+    for preset, stacked, share in (("quick", 1, 0.01), ("ring", 3, 1)):
+        for label, seconds in (("gan", 10), ("lbt", 11)):
+            for seed in range(3):
+                curves = {"modes_covered": [0, 1.0 + (label == "gan")]}
+                write_run(
+                    tmp_path, label, seed, curves, preset=preset, machine="A", share=share,
+                    seconds=share * (seconds + 0.001 * seed), provenance={"stacked": stacked},
+                )  # fmt: skip
+    folders = [Evidence(tmp_path, preset) for preset in ("quick", "ring")]
+    cost = claim("better", metric="", statistic="seconds", method="gan", than=["lbt"])
+    modes = claim("better", method="gan", than=["lbt"])
+    judged = claims.judge(cost, folders)
+    assert (judged.verdict, judged.preset) == ("supported", "quick")
+    assert claims.judge(modes, folders).preset == "ring"
+
+
 def test_a_failed_run_has_no_seconds_and_no_machine(tmp_path):
     for label, seconds in (("gan", 10), ("lbt", 11)):
         for seed in range(3):

@@ -15,8 +15,8 @@ project's own: its settings keep no failure from counting, ``enough`` is its sha
 training, and support takes none.
 
 Each claim rests on one folder of results, the best by what was run and not by what came out: first
-those with all comparisons, then with enough seeds, then with the released settings, then the one
-with the most training.
+those with all comparisons, then with enough seeds, then with seconds that compare (where they are
+claimed), then with the released settings, then the one with the most training.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class Judged(NamedTuple):
     share: float | None
     departures: str
     scale: str
+    timed: bool  # whether seconds compare, where they are what is claimed
 
 
 @cache
@@ -119,7 +120,10 @@ def _judge(claim: Claim, folder: Evidence) -> Judged:
     share, departures, scale = _provenance(claim, folder, findings)
     deciding = min(findings, key=lambda f: (ORDER.index(f.outcome), f.beside, _strength(f)))
     verdict, reason = _verdict(claim, deciding, share, departures)
-    return Judged(claim, verdict, reason, findings, deciding, folder.name, share, departures, scale)
+    timed = isinstance(claim.rule, Figure) or not claim.rule.untimed(folder, _labels(findings))
+    return Judged(
+        claim, verdict, reason, findings, deciding, folder.name, share, departures, scale, timed
+    )
 
 
 def _strength(finding: Finding) -> float:
@@ -162,7 +166,7 @@ def _provenance(
     if isinstance(claim.rule, Figure):
         return None, "", "computed, not trained"
     dataset = claim.rule.dataset
-    labels = list(dict.fromkeys(label for f in findings for label in f.labels))
+    labels = _labels(findings)
     if not labels:
         return None, "", ""
     changed = {k: v for label in labels for k, v in folder.departures(dataset, label).items()}
@@ -171,12 +175,18 @@ def _provenance(
     return min(folder.share(dataset, label) for label in labels), words, folder.scale(dataset)
 
 
+def _labels(findings: list[Finding]) -> list[str]:
+    """Of the runs that were compared."""
+    return list(dict.fromkeys(label for f in findings for label in f.labels))
+
+
 def _rank(judged: Judged) -> tuple:
     present = sum(f.outcome != "missing" for f in judged.findings)
     seeds = min((f.n for f in judged.findings if f.outcome != "missing"), default=0)
     return (
         present,
         min(seeds, MIN_SEEDS),
+        judged.timed,
         not judged.departures,
         judged.share or 0.0,
         seeds,
@@ -199,9 +209,9 @@ def ledger(out: Path, preset: str | None = None) -> list[Judged]:
 def table(judged: list[Judged]) -> pd.DataFrame:
     """A row per claim: verdict, reason, then the comparison that decides it with its numbers.
 
-    estimate, low, high: a mean or a difference of means with its 95 % interval, in units of the
-    metric. superiority: probability that the method is better in a run. p: Holm-corrected, of the
-    exact test (of a slope, of its t test). n: runs of the smaller sample, or rows of a figure's
+    estimate, low, high: a mean, or a difference of two methods, with its 95 % interval, in units of
+    the metric. superiority: probability that the method is better in a run. p: Holm-corrected, of
+    the exact test (of a slope, of its t test). n: runs of the smaller sample, or rows of a figure's
     table. share: of the released training.
     """
     rows = []

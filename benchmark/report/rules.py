@@ -16,7 +16,7 @@ from benchmark.report.checks import Figure
 from benchmark.report.evidence import COUNTS, Evidence, Statistic
 from benchmark.report.finding import INFINITE, LEVEL, MIN_SEEDS, Finding, Outcome, outcome_of
 from metrics import METRICS
-from metrics.comparison import permutation_p, superiority, t_difference
+from metrics.comparison import difference, permutation_p, superiority
 from metrics.intervals import t_interval
 
 # Share of the variance that a line must explain to count as one. Over K = 1, 3, 5, 15 it explains
@@ -148,7 +148,7 @@ def _guard(finding: Finding) -> Finding:
 
 
 class Contrast(_Runs):
-    """A method against others, by the difference of means.
+    """A method against others, by ``metrics.comparison.difference``.
 
     better: better than each. no_better: better than each by no more than ``margin``. no_worse:
     worse than none by more than ``margin``. alike: both. Seeds of variants of one method are pairs:
@@ -235,11 +235,11 @@ def contrast(
         a, b = a[both], b[both]
     n, sign = min(len(a), len(b)), rule.direction()
     least = _least(rule, b)
-    difference, low, high = t_difference(a, least, paired)
-    strict = t_difference(sign * a, sign * least, paired, 1 - (1 - LEVEL) / comparisons)[1:]
+    gap, low, high = difference(a, least, paired)
+    strict = difference(sign * a, sign * least, paired, 1 - (1 - LEVEL) / comparisons)[1:]
     oriented = (low, high) if sign > 0 else (-high, -low)
     outcome = outcome_of(oriented, strict, rule.accepted(), n, rule.kind in ("better", "ordered"))
-    if outcome[0] == "fails" and rule.statistic == "updates" and difference == 0:
+    if outcome[0] == "fails" and rule.statistic == "updates" and gap == 0:
         outcome = ("open", "equal in every seed, as far as evaluations tell")
     if (replaced := int((least != b).sum())) and outcome[0] != "open":
         words = f"{replaced} of {len(b)} runs of {other} count as its worst finite one"
@@ -250,7 +250,7 @@ def contrast(
     return Finding(
         name,
         *outcome,
-        difference,
+        gap,
         low,
         high,
         superiority(sign * a, sign * b, paired),
