@@ -115,7 +115,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
     how.add_argument(
         "--stack-seeds", action=argparse.BooleanOptionalAction,
-        help="train the seeds of a method as one program (default: on a GPU only)",
+        help="train the seeds of a method as one program (default: 2D data on a GPU)",
     )  # fmt: skip
     how.add_argument("--tf32", action="store_true", help="coarser, faster matrix products on a GPU")
     how.add_argument("--no-compile", action="store_true", help="never compile")
@@ -177,7 +177,7 @@ def run(arguments: argparse.Namespace) -> int:
         jobs=jobs(arguments.jobs, device, max(1, len(runs)) if slurm else None),
         device=device,
         compile=not arguments.no_compile,
-        stack=device == "cuda" if arguments.stack_seeds is None else arguments.stack_seeds,
+        stack=arguments.stack_seeds,
         tf32=options.tf32(arguments, runs),
         force=arguments.force,
         slurm=slurm,

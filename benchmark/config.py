@@ -28,6 +28,7 @@ VARIANTS = Path(__file__).parent / "variants.yaml"
 DATASET_NAMES = (
     "ring", "grid", "toy1d", "stacked_mnist", "stacked_digits", "cifar10", "celeba"
 )  # fmt: skip
+FLAT = ("ring", "grid", "toy1d")  # those of points on a line or in the plane
 NAME = r"^[A-Za-z][A-Za-z0-9_]{0,59}$"  # of a dataset: it names folders, tables and panels
 PROSE = r"^[^<>$\\`|\x00-\x1f\x7f]{1,300}$"  # inert in HTML, LaTeX, Markdown and a terminal
 STUDENTS = "students_"  # begins the names of datasets that are the artefact estimators' alone

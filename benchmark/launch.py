@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmark.config import Run
+from benchmark.config import FLAT, Run
 from benchmark.worker import Event, Execution, Stopper, attempt
 from methods import REGISTRY
 
@@ -20,7 +20,7 @@ def launch(runs: Sequence[Run], how: Execution, report: Callable[[Event], None])
     Raises Interrupted after a signal, and StorageError where results cannot be written; what was
     done until then is saved.
     """
-    units = stacks(runs) if how.stack else [[run] for run in runs]
+    units = stacks(runs, how)
     if how.slurm is not None:
         from benchmark.cluster import Cluster
 
@@ -44,9 +44,14 @@ def guarded(runs: Sequence[Run], how: Execution) -> bool:
     return bool(runs) and (how.timeout is not None or how.max_rss is not None or foreign)
 
 
-def stacks(runs: Sequence[Run]) -> list[list[Run]]:
-    """Runs that differ in their seed alone, together; in the order of their first ones."""
-    groups: dict[tuple[str, str], list[Run]] = {}
+def stacks(runs: Sequence[Run], how: Execution) -> list[list[Run]]:
+    """Runs that differ in their seed alone, together where ``how`` stacks them; in the order of
+    their first ones.
+    """
+    groups: dict[tuple, list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.dataset, run.label), []).append(run)
+        faster = how.device == "cuda" and run.data in FLAT
+        together = faster if how.stack is None else how.stack
+        key = (run.dataset, run.label, None if together else run.seed)
+        groups.setdefault(key, []).append(run)
     return list(groups.values())

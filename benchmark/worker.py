@@ -32,18 +32,19 @@ class Slurm(NamedTuple):
 class Execution(NamedTuple):
     """How runs are carried out. Only the device decides numbers: a GPU draws other noise.
 
-    stack: train the seeds of one method on one dataset as one program. tf32: on a GPU, let matrix
-    products round their inputs to 10 bits. timeout: seconds that a run, or a stack of runs, may
-    take in one go. checkpoint_share: of the time, for saving; the interval grows where it would be
-    exceeded. max_rss: GB of memory that its process may hold. slurm: on a cluster, not here. fid:
-    scores of photographs, of runs that end here.
+    stack: train the seeds of one method on one dataset as one program; None: where that is faster,
+    which is 2D data on a GPU. tf32: on a GPU, let matrix products round their inputs to 10 bits.
+    timeout: seconds that a run, or a stack of runs, may take in one go. checkpoint_share: of the
+    time, for saving; the interval grows where it would be exceeded. max_rss: GB of memory that its
+    process may hold. slurm: on a cluster, not here. fid: scores of photographs, of runs that end
+    here.
     """
 
     out: Path
     jobs: int
     device: str = "cpu"
     compile: bool = True
-    stack: bool = False
+    stack: bool | None = None
     tf32: bool = False
     checkpoint_seconds: float = 60.0
     checkpoint_share: float = 0.01

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,14 +94,26 @@ def test_a_diverged_seed_ends_alone(tmp_path, monkeypatch):
     assert steps[0] == steps[2] == 10 and steps[1] < 10
 
 
+def seeds_of(runs, **how) -> list[tuple[str, list[int]]]:
+    units = launch.stacks(runs, launch.Execution(Path("out"), 1, **how))
+    return [(unit[0].method, [run.seed for run in unit]) for unit in units]
+
+
 def test_the_seeds_of_a_method_form_one_unit():
     runs = runs_of("gan") + runs_of("lsgan")
     shuffled = [runs[i] for i in (3, 0, 4, 1, 5, 2)]
-    units = launch.stacks(shuffled)
-    assert [[(r.method, r.seed) for r in unit] for unit in units] == [
-        [("lsgan", 0), ("lsgan", 1), ("lsgan", 2)],
-        [("gan", 0), ("gan", 1), ("gan", 2)],
-    ]
+    together = [("lsgan", [0, 1, 2]), ("gan", [0, 1, 2])]
+    assert seeds_of(shuffled, stack=True) == together
+    assert seeds_of(shuffled, device="cuda") == together
+    apart = [("lsgan", [0]), ("gan", [0]), ("lsgan", [1]), ("gan", [1]), ("lsgan", [2])]
+    for how in ({"device": "cpu"}, {"device": "cuda", "stack": False}):
+        assert seeds_of(shuffled[:5], **how) == apart
+
+
+def test_images_are_stacked_only_where_that_is_asked_for():
+    runs = Job("smoke", seeds=(0, 1)).runs("stacked_digits", "gan")
+    assert seeds_of(runs, device="cuda") == [("gan", [0]), ("gan", [1])]
+    assert seeds_of(runs, device="cuda", stack=True) == [("gan", [0, 1])]
 
 
 @pytest.mark.slow
@@ -166,7 +179,12 @@ def test_graph_replay_equals_plain_execution(name, seeds, compiled):
         plain.advance(batches)
     for i in range(seeds):
         for key, value in flat(graph.state(i)).items():
-            torch.testing.assert_close(value, flat(plain.state(i))[key], **CLOSE)
+            expected = flat(plain.state(i))[key]
+            if compiled:  # fused sums round otherwise, which may turn a sign in any of the steps
+                gap = (value - expected).double().norm()
+                assert gap <= 1e-3 * expected.double().norm(), key
+            else:
+                torch.testing.assert_close(value, expected, **CLOSE)
 
 
 def test_stacked_from_the_command_line_equals_separate(tmp_path):
