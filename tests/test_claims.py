@@ -19,7 +19,7 @@ from metrics import METRICS
 
 def preset_of(ours: claims.Claim) -> Job:
     """The preset that a claim of our own is made for."""
-    own = {"ring": "ring", "stacked_equal_time": "stacked"}
+    own = {"ring": "ring", "stacked_equal_time": "stacked", "stacked_authors": "stacked"}
     return Job(own.get(ours.rule.dataset, "students"))
 
 
