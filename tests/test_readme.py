@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import torch
@@ -53,6 +56,24 @@ def test_every_path_and_picture_shown_exists():
     assert pictures
     for target in pictures + [link for link in links if "://" not in link]:
         assert (ROOT / target).exists(), target
+
+
+def test_the_committed_pages_link_to_what_is_committed():
+    """Which a build beside files that git ignores would not show, but on a fresh clone."""
+    committed = ROOT / "results" / "committed"
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", committed], cwd=ROOT, capture_output=True, text=True
+    )
+    known = {ROOT / name for name in listed.stdout.split("\0")}
+    if listed.returncode:  # no clone: then what is here is all that was given
+        known = set(committed.rglob("*"))
+    known |= {parent for path in known for parent in path.parents}
+    pages = [committed / "index.html", *committed.glob("*/index.html")]
+    assert len(pages) > 5
+    for page in pages:
+        for link in re.findall(r'(?:href|src)="([^"#:]+)(?:#[^"]*)?"', page.read_text()):
+            target = Path(os.path.normpath(page.parent / unquote(link)))
+            assert target in known, f"{page}: {link}"
 
 
 def test_the_tables_shown_are_the_committed_ones():
