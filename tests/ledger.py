@@ -17,7 +17,7 @@ RELEASED = released().budget("ring")
 def write_run(
     out: Path, label: str, seed: int, curves: dict[str, list[float]], *,
     preset="quick", dataset="ring", data="", share=1.0, seconds=10.0, status="complete",
-    machine="", steps=0, provenance=None, **settings,
+    machine="", steps=0, evaluations=5, provenance=None, **settings,
 ) -> None:  # fmt: skip
     """A run whose metrics have these values, the last one at its end (``steps`` where it broke),
     with the released settings but for ``settings``.
@@ -29,6 +29,7 @@ def write_run(
     usual = released().runs(data, key)[0].settings
     iterations = round(released().budget(data).iterations * share)
     budget = {"iterations": iterations, "batch": released().budget(data).batch}
+    budget["evaluations"] = evaluations
     record = {"data": data, "budget": budget, "settings": usual | asked | settings}
     (folder / "settings.json").write_text(json.dumps(record))
     found = {"status": status, "train_seconds": seconds} | (provenance or {})

@@ -7,9 +7,17 @@ import math
 import numpy as np
 import pytest
 from scipy.special import stdtrit
-from scipy.stats import ttest_ind
+from scipy.stats import mannwhitneyu, ttest_ind
 
-from metrics.comparison import difference, holm, permutation_p, shift, superiority, t_difference
+from metrics.comparison import (
+    cautious,
+    difference,
+    holm,
+    permutation_p,
+    shift,
+    superiority,
+    t_difference,
+)
 from metrics.intervals import t_interval
 
 INF = math.inf
@@ -125,17 +133,40 @@ def test_a_shift_is_the_median_of_all_differences_between_two_of_them():
     assert shift([8.0] * 5, [8.0] * 5) == (0, 0, 0)
 
 
-def test_five_seeds_of_separate_methods_are_compared_by_rank():
-    collapses, holds = [1.0, 1.5, 6, 16, 53], [0.02, 0.03, 0.04, 0.05, 0.06]
-    assert difference(collapses, holds) == shift(collapses, holds) != t_difference(collapses, holds)
-    assert difference(collapses, holds)[1] > 0 > t_difference(collapses, holds)[1]
-    for a, b, how in [
-        (collapses[:4], holds, {}),
-        (collapses, holds, {"paired": True}),
-        (collapses, holds, {"level": 0.995}),
-    ]:
-        assert difference(a, b, **how) == t_difference(a, b, **how)
-    assert difference([INF] * 5, holds) == (INF, INF, INF)
+@pytest.mark.parametrize(("n", "m"), [(5, 5), (5, 7), (6, 6)])
+def test_the_interval_of_a_shift_is_what_the_rank_test_does_not_reject(n, m):
+    rng = np.random.default_rng(n + m)
+    a, b = rng.normal(size=n), rng.normal(size=m)
+    _, low, high = shift(a, b)
+    for moved, kept in ((low - 1e-9, False), (low + 1e-9, True), (high + 1e-9, False)):
+        p = mannwhitneyu(a - moved, b, method="exact").pvalue
+        assert (p > 0.05) == kept
+
+
+COLLAPSES, HOLDS = [1.0, 1.5, 6, 16, 53], [0.02, 0.03, 0.04, 0.05, 0.06]
+
+
+def test_five_seeds_of_separate_methods_are_ordered_by_rank():
+    found = difference(COLLAPSES, HOLDS)
+    assert found == shift(COLLAPSES, HOLDS) and found[1] > 0 > t_difference(COLLAPSES, HOLDS)[1]
+    low, high = cautious(COLLAPSES, HOLDS)
+    assert low == t_difference(COLLAPSES, HOLDS)[1] and high >= found[2]
+    assert cautious(COLLAPSES, HOLDS, level=0.995) == (-INF, INF)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "how"),
+    [
+        (COLLAPSES[:4], HOLDS, {}),
+        (COLLAPSES, HOLDS, {"paired": True}),
+        (COLLAPSES, HOLDS, {"level": 0.995}),  # does not exist
+        (COLLAPSES, [*HOLDS, *HOLDS], {}),  # twice as many
+        ([8.0] * 10, [8.0] * 9 + [0.0], {}),  # most differences are 0, not all
+        ([INF] * 5, HOLDS, {}),
+    ],
+)
+def test_others_by_their_means(a, b, how):
+    assert difference(a, b, **how) == t_difference(a, b, **how)
 
 
 # 1,000 experiments: the standard error of a rate of 95 % is 0.7 %, and 3 of them are allowed.
@@ -166,7 +197,18 @@ def test_the_interval_of_a_shift_covers_whatever_the_distribution(draw):
         a, b = getattr(rng, draw)(size=(2, 5))
         _, low, high = shift(1 + a, b)
         covered += low <= 1 <= high
-    assert covered / EXPERIMENTS > 0.95 - SLACK
+    # 4 of 252 orders lie outside at either end.
+    assert covered / EXPERIMENTS == pytest.approx(1 - 8 / 252, abs=SLACK)
+
+
+def test_the_interval_of_a_shift_where_one_sample_spreads_a_hundredfold():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(EXPERIMENTS):
+        _, low, high = shift(rng.normal(0, 100, 5), rng.normal(0, 1, 5))
+        covered += low <= 0 <= high
+    # The interval is that of the wide sample's lowest to highest: all 5 on one side, either side.
+    assert covered / EXPERIMENTS == pytest.approx(1 - 2 * 0.5**5, abs=SLACK)
 
 
 @pytest.mark.parametrize(("n", "paired"), [(4, False), (6, True)])

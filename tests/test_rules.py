@@ -278,6 +278,18 @@ def test_seconds_of_seeds_in_one_program_are_one_reading(tmp_path):
     assert Results(tmp_path, "quick").hours() == pytest.approx(21 / 3600)
 
 
+def test_what_is_lost_is_counted_where_it_was_looked_at_most_often(tmp_path):
+    for seed in range(3):
+        write_run(tmp_path, "lbt", seed, {"modes_covered": [0, 8, 4, 8, 6, 8]}, share=0.1)
+        curves = {"modes_covered": [0, 8, 8]}
+        write_run(tmp_path, "lbt", seed, curves, preset="ring", share=1, evaluations=2)
+    folders = [Evidence(tmp_path, preset) for preset in ("quick", "ring")]
+    rule = {"methods": ["lbt"], "value": 0.1}
+    lost = claims.judge(claim("at_most", statistic="setbacks", **rule), folders)
+    assert (lost.verdict, lost.preset) == ("not supported", "quick")
+    assert claims.judge(claim("at_least", methods=["lbt"], value=8), folders).preset == "ring"
+
+
 def test_seconds_that_compare_are_better_evidence_than_more_training(tmp_path):
     """Of what does not rest on seconds, the longer runs are."""
     for preset, stacked, share in (("quick", 1, 0.01), ("ring", 3, 1)):

@@ -15,8 +15,9 @@ project's own: its settings keep no failure from counting, ``enough`` is its sha
 training, and support takes none.
 
 Each claim rests on one folder of results, the best by what was run and not by what came out: first
-those with all comparisons, then with enough seeds, then with seconds that compare (where they are
-claimed), then with the released settings, then the one with the most training.
+those with all comparisons, then with enough seeds, then with seconds that compare, or the densest
+evaluations, where these are what is claimed, then with the released settings, then the one with the
+most training.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from benchmark import strict_yaml
 from benchmark.config import PROSE, Strict, at_line, load_preset, read, validated
 from benchmark.errors import UserError, printable
 from benchmark.report.checks import Figure
-from benchmark.report.evidence import Evidence, every
+from benchmark.report.evidence import COUNTS, Evidence, every
 from benchmark.report.finding import MIN_SEEDS, Finding
 from benchmark.report.rules import Rule
 from benchmark.tables import write_csv
@@ -84,7 +85,7 @@ class Judged(NamedTuple):
     share: float | None
     departures: str
     scale: str
-    timed: bool  # whether seconds compare, where they are what is claimed
+    apt: tuple[bool, float]  # whether seconds compare; evaluations per update; where that matters
 
 
 @cache
@@ -120,10 +121,23 @@ def _judge(claim: Claim, folder: Evidence) -> Judged:
     share, departures, scale = _provenance(claim, folder, findings)
     deciding = min(findings, key=lambda f: (ORDER.index(f.outcome), f.beside, _strength(f)))
     verdict, reason = _verdict(claim, deciding, share, departures)
-    timed = isinstance(claim.rule, Figure) or not claim.rule.untimed(folder, _labels(findings))
+    apt = _apt(claim, folder, _labels(findings))
     return Judged(
-        claim, verdict, reason, findings, deciding, folder.name, share, departures, scale, timed
+        claim, verdict, reason, findings, deciding, folder.name, share, departures, scale, apt
     )
+
+
+def _apt(claim: Claim, folder: Evidence, labels: list[str]) -> tuple[bool, float]:
+    """How fit runs are for what is claimed of them, besides their length. What changes between two
+    evaluations is not counted, so counts are the better the denser these are.
+    """
+    rule = claim.rule
+    if isinstance(rule, Figure):
+        return True, 0.0
+    counted = rule.statistic in COUNTS
+    budgets = [folder.results.budget(rule.dataset, label) for label in labels if counted]
+    density = min((b["evaluations"] / b["iterations"] for b in budgets), default=0.0)
+    return not rule.untimed(folder, labels), density
 
 
 def _strength(finding: Finding) -> float:
@@ -186,7 +200,7 @@ def _rank(judged: Judged) -> tuple:
     return (
         present,
         min(seeds, MIN_SEEDS),
-        judged.timed,
+        judged.apt,
         not judged.departures,
         judged.share or 0.0,
         seeds,

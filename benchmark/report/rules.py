@@ -16,7 +16,7 @@ from benchmark.report.checks import Figure
 from benchmark.report.evidence import COUNTS, Evidence, Statistic
 from benchmark.report.finding import INFINITE, LEVEL, MIN_SEEDS, Finding, Outcome, outcome_of
 from metrics import METRICS
-from metrics.comparison import difference, permutation_p, superiority
+from metrics.comparison import cautious, difference, permutation_p, superiority, t_difference
 from metrics.intervals import t_interval
 
 # Share of the variance that a line must explain to count as one. Over K = 1, 3, 5, 15 it explains
@@ -235,10 +235,12 @@ def contrast(
         a, b = a[both], b[both]
     n, sign = min(len(a), len(b)), rule.direction()
     least = _least(rule, b)
-    gap, low, high = difference(a, least, paired)
-    strict = difference(sign * a, sign * least, paired, 1 - (1 - LEVEL) / comparisons)[1:]
+    order = rule.kind in ("better", "ordered")
+    # That methods do not differ is not for ranks, which one collapse among many runs hardly moves.
+    gap, low, high = (difference if order else t_difference)(a, least, paired)
+    strict = cautious(sign * a, sign * least, paired, 1 - (1 - LEVEL) / comparisons)
     oriented = (low, high) if sign > 0 else (-high, -low)
-    outcome = outcome_of(oriented, strict, rule.accepted(), n, rule.kind in ("better", "ordered"))
+    outcome = outcome_of(oriented, strict, rule.accepted(), n, order)
     if outcome[0] == "fails" and rule.statistic == "updates" and gap == 0:
         outcome = ("open", "equal in every seed, as far as evaluations tell")
     if (replaced := int((least != b).sum())) and outcome[0] != "open":
@@ -246,7 +248,7 @@ def contrast(
         # Against too good a rival, only success means anything.
         outcome = ("holds", words) if outcome[0] == "holds" else ("open", INFINITE)
     if reason := rule.untimed(evidence, (label, other_label)):
-        outcome = ("open", reason)
+        return Finding(name, "open", reason, gap, n=n, labels=(label, other_label))
     return Finding(
         name,
         *outcome,
