@@ -265,16 +265,20 @@ def test_a_rival_goes_by_the_metric_and_keeps_no_failure_from_counting(tmp_path)
     assert verdict(claim(**turned, rival=0.1), tmp_path)[0] == "not supported"
 
 
-def test_seconds_of_seeds_in_one_program_are_one_reading(tmp_path):
-    for label, seconds in (("gan", 10), ("lbt", 11)):
-        for seed in range(3):
-            write_run(
-                tmp_path, label, seed, {"modes_covered": [0, 8]}, machine="A", seconds=seconds,
-                provenance={"stacked": 3},
-            )  # fmt: skip
+def test_seconds_beside_other_programs_and_of_seeds_in_one_are_no_measure(tmp_path):
     rule = claim("better", metric="", statistic="seconds", method="gan", than=["lbt"])
-    found, reason = verdict(rule, tmp_path)
-    assert found == "inconclusive" and "one reading" in reason
+    for preset, how, words in (
+        ("quick", {"stacked": 3}, "one reading"),
+        ("ring", {"shared": True}, "beside other programs"),
+    ):
+        for label, seconds in (("gan", 10), ("lbt", 11)):
+            for seed in range(3):
+                write_run(
+                    tmp_path, label, seed, {"modes_covered": [0, 8]}, machine="A",
+                    seconds=seconds, provenance=how, preset=preset,
+                )  # fmt: skip
+        found, reason = verdict(rule, tmp_path, preset)
+        assert found == "inconclusive" and words in reason
     assert Results(tmp_path, "quick").hours() == pytest.approx(21 / 3600)
 
 

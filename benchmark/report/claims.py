@@ -34,7 +34,7 @@ from benchmark import strict_yaml
 from benchmark.config import PROSE, Strict, at_line, load_preset, read, validated
 from benchmark.errors import UserError, printable
 from benchmark.report.checks import Figure
-from benchmark.report.evidence import COUNTS, Evidence, every
+from benchmark.report.evidence import LOSSES, Evidence, every
 from benchmark.report.finding import MIN_SEEDS, Finding
 from benchmark.report.rules import Rule
 from benchmark.tables import write_csv
@@ -128,13 +128,13 @@ def _judge(claim: Claim, folder: Evidence) -> Judged:
 
 
 def _apt(claim: Claim, folder: Evidence, labels: list[str]) -> tuple[bool, float]:
-    """How fit runs are for what is claimed of them, besides their length. What changes between two
-    evaluations is not counted, so counts are the better the denser these are.
+    """How fit runs are for what is claimed of them, besides their length. What is lost and regained
+    between two evaluations is not counted, so such counts are the better the denser these are.
     """
     rule = claim.rule
     if isinstance(rule, Figure):
         return True, 0.0
-    counted = rule.statistic in COUNTS
+    counted = rule.statistic in LOSSES
     budgets = [folder.results.budget(rule.dataset, label) for label in labels if counted]
     density = min((b["evaluations"] / b["iterations"] for b in budgets), default=0.0)
     return not rule.untimed(folder, labels), density

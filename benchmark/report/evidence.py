@@ -159,7 +159,8 @@ def updates_to(curve: pd.Series, level: float) -> float:
     return float(curve.index[kept.argmax()]) if kept.any() else math.inf
 
 
-COUNTS = ("updates", "drops", "setbacks")
+LOSSES = ("drops", "setbacks")
+COUNTS = ("updates", *LOSSES)
 CURVES = {"average": lambda curve: float(curve.mean()), "drops": drops, "setbacks": setbacks}
 
 

@@ -64,6 +64,8 @@ class _Runs(Strict):
         records = evidence.results.records(self.dataset, labels)
         if any(record.get("stacked", 1) > 1 for record in records):
             return "the seconds of seeds that were trained as one program are one reading"
+        if any(record.get("shared") for record in records):
+            return "timed beside other programs"
         return ""
 
     def sample(self, evidence: Evidence, method: str) -> tuple[str, pd.Series] | None:
