@@ -190,9 +190,9 @@ def test_mixture_log_prob_by_hand():
 
 
 def test_the_theory_artefact_draws_without_runs(tmp_path, monkeypatch):
-    monkeypatch.setitem(artefact.INSTANCES, "ring", 6)
-    assert main(["--reproduce", "theory", "--preset", "ring", "--out", str(tmp_path)]) == 0
-    folder = tmp_path / "ring" / "figures"
+    monkeypatch.setitem(artefact.INSTANCES, "mixtures", 6)
+    assert main(["--reproduce", "theory", "--preset", "mixtures", "--out", str(tmp_path)]) == 0
+    folder = tmp_path / "mixtures" / "figures"
     assert {p.suffix for p in folder.iterdir()} == {".png", ".svg", ".csv", ".md"}
     text = (folder / "theory.md").read_text()
     assert "| Gaussian | 6 | Jacobians" in text and "| 0 (0.0 %) |" in text
