@@ -24,20 +24,21 @@ def code_version(module: str) -> str:
 
     Covers the method's module and everything of this project that it imports, the loop, the
     generated data, the noise and the metrics; not how image files are read and stacked. Comments,
-    docstrings and layout do not count, nor do other methods: editing those keeps finished runs
-    valid.
+    docstrings and layout do not count, nor do other methods, nor which file a definition stands in:
+    editing those keeps finished runs valid.
     """
-    seen: dict[Path, str] = {}
+    seen: set[Path] = set()
+    found: list[str] = []
     todo = [_path(name) for name in (module, *SHARED)]
     while todo:
         path = todo.pop()
         if path is None or path in seen:
             continue
+        seen.add(path)
         tree = ast.parse(path.read_text())
-        seen[path] = _normalised(tree)
         todo += [_path(name) for name in _imports(tree)]
-    parts = [seen[path] for path in sorted(seen)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        found += definitions(tree)
+    return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()[:16]
 
 
 def _path(name: str) -> Path | None:
@@ -62,14 +63,23 @@ def _imports(tree: ast.Module) -> list[str]:
     return [n for n in names if n.split(".")[0] in ("methods", "metrics") and n != "methods"]
 
 
-def _normalised(tree: ast.Module) -> str:
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-            node, clean=False
-        ):
-            node.body = body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+def definitions(tree: ast.Module) -> list[str]:
+    """Each top-level statement of a module as text, without imports, comments and docstrings."""
+    return [ast.unparse(statement) for statement in _Bare().visit(tree).body]
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes imports and docstrings out of a tree."""
+
+    def visit(self, node: ast.AST) -> ast.AST | None:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            return None
+        self.generic_visit(node)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            node.body = node.body[ast.get_docstring(node, clean=False) is not None :]
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.If):
+            node.body = node.body or [ast.Pass()]
+        return node
 
 
 @cache

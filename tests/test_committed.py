@@ -1,0 +1,46 @@
+"""What the code makes of the committed runs is what is committed: tables, verdicts and pages."""
+
+from __future__ import annotations
+
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from benchmark import tables
+from benchmark.job import Job
+from benchmark.report import claims, equal_time, page
+from benchmark.report.page import overall
+from benchmark.results import Results
+
+COMMITTED = Path(__file__).resolve().parent.parent / "results" / "committed"
+PRESETS = sorted(path.name for path in COMMITTED.iterdir() if path.is_dir())
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory) -> Path:
+    """The committed runs and figures, where they may be written to."""
+    return shutil.copytree(COMMITTED, tmp_path_factory.mktemp("results") / "committed")
+
+
+def same(copy: Path, *files: str) -> None:
+    for file in files:
+        assert (copy / file).read_text() == (COMMITTED / file).read_text(), file
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_tables_and_page_of_a_preset(copy, preset):
+    job, results = Job(preset), Results(copy, preset)
+    tables.write(results.folder, results.table, partial(results.scale, job))
+    equal_time.write(results)
+    page.write(copy, job)
+    made = ("metrics.csv", "summary.csv", "summary.md", "equal_time.csv", "index.html")
+    same(copy, *(f"{preset}/{name}" for name in made))
+
+
+def test_the_ledger_and_its_page(copy):
+    judged = claims.ledger(copy)
+    claims.write(copy, None, judged)
+    overall.write(copy, judged)
+    same(copy, "claims.csv", "claims_details.csv", "index.html")
