@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmark.errors import BAD_INPUT, fail
+from benchmark.core.errors import BAD_INPUT, fail
 
 try:
     from benchmark.cli import main

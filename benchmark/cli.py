@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmark import options
-from benchmark.errors import (
+from benchmark.core.errors import (
     BAD_INPUT,
     DONE,
     FAILED,
@@ -28,7 +28,7 @@ from benchmark.errors import (
     printable,
     unknown,
 )
-from benchmark.lock import Held
+from benchmark.store.lock import Held
 
 ROOT = Path(__file__).resolve().parent.parent
 MAX_SEEDS = 1000
@@ -43,7 +43,7 @@ EXAMPLES = """examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code (``benchmark.errors``)."""
+    """Run one command; returns the exit code (``benchmark.core.errors``)."""
     again = "the same command"
     try:
         arguments = parser().parse_args(argv)
@@ -140,7 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.claims:
         return claims(arguments.out, arguments.preset)
-    from benchmark import mkl
+    from benchmark.core import mkl
 
     mkl.use_full_width()  # before the next imports, which bring torch in
     from benchmark.artefacts import ARTEFACTS
@@ -210,7 +210,7 @@ def train(runs, how, job, names: list[str]) -> int:
     """Train, rebuild the tables, draw the artefacts, print the summary."""
     from benchmark import fid, runner
     from benchmark.datasets import load_dataset
-    from benchmark.store import run_folders
+    from benchmark.store.folder import run_folders
 
     for data in {run.data for run in runs}:
         try:
@@ -238,8 +238,9 @@ def report(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None 
     """Rebuild tables and the named artefacts from what is on disk; one process at a time, so that
     the last to do so has seen what all have finished.
     """
-    from benchmark.lock import locked
-    from benchmark.store import remove_parts, run_folders
+    from benchmark.core.files import remove_parts
+    from benchmark.store.folder import run_folders
+    from benchmark.store.lock import locked
 
     folder = out / job.folder
     if not run_folders(out, job.folder) and (not names or any(needs(name, job) for name in names)):
@@ -264,7 +265,7 @@ def rebuild(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None
     from benchmark import tables
     from benchmark.report import equal_time
     from benchmark.results import Results
-    from benchmark.store import run_folders
+    from benchmark.store.folder import run_folders
 
     results = Results(out, job.folder)
     if run_folders(out, job.folder):

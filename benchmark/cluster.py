@@ -16,10 +16,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmark import mkl
-from benchmark.config import Run
-from benchmark.errors import Interrupted, StorageError, UserError, first_line
-from benchmark.provenance import ROOT
+from benchmark.core import mkl
+from benchmark.core.errors import Interrupted, StorageError, UserError, first_line
+from benchmark.core.paths import ROOT
+from benchmark.core.run import Run
 from benchmark.worker import Event, Execution, Slurm, Stopper, failures, set_aside
 
 LOOK_SECONDS = 0.5  # between looks for results

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from benchmark.errors import first_line
+from benchmark.core.errors import first_line
 
 MIN_STEPS = 1_000  # below this a cold compile (20 to 40 s for LBT) costs more than it saves
 # On a GPU, contractions up to NARROW are sums, which fuse with what is around them; those from LONG

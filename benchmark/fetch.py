@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmark.errors import UserError, first_line
+from benchmark.core.errors import UserError, first_line
 from benchmark.options import OFFLINE
 
 PATIENCE = 60.0  # seconds that a server may be silent

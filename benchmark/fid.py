@@ -18,12 +18,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from benchmark.errors import UserError, first_line
+from benchmark.core.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from benchmark.config import Run
+    from benchmark.core.run import Run
 
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"  # torch-fidelity's release 0.2.0
 DATASETS = ("cifar10", "celeba")
@@ -103,7 +103,7 @@ def features(
 
 def unscored(out: Path, runs: Sequence[Run]) -> list[Run]:
     """Those on photographs that completed without scores."""
-    from benchmark.store import RunFolder
+    from benchmark.store.folder import RunFolder
 
     def lacks(run: Run) -> bool:
         folder = RunFolder(out, run, code="")

@@ -22,8 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmark import fetch
-from benchmark.errors import UserError, first_line
-from benchmark.provenance import ROOT
+from benchmark.core.errors import UserError, first_line
+from benchmark.core.paths import ROOT
 
 # SHA-256 of the canonical files, uncompressed.
 MNIST = {

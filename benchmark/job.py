@@ -22,23 +22,21 @@ from typing import Any, NamedTuple
 
 from pydantic_core import PydanticSerializationError
 
-from benchmark import strays, strict_yaml
+from benchmark import strays
 from benchmark.config import (
     DATASET_NAMES,
     STAND_INS,
     STUDENTS,
-    DatasetSettings,
-    Run,
-    config_class,
     default_settings,
-    is_file,
-    load_module,
     load_preset,
     named_variants,
     preset_line,
-    validated,
 )
-from benchmark.errors import UserError, shortened, unknown
+from benchmark.core import strict_yaml
+from benchmark.core.errors import UserError, shortened, unknown
+from benchmark.core.modules import config_class, is_file, load_module
+from benchmark.core.run import DatasetSettings, Run
+from benchmark.core.schema import validated
 from methods import REGISTRY
 
 LABEL_LENGTH = 120  # characters in the brackets of a label; file systems end at 255

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmark.config import FLAT, Run
+from benchmark.config import FLAT
+from benchmark.core.run import Run
 from benchmark.worker import Event, Execution, Stopper, attempt
 from methods import REGISTRY
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ast
 
-from benchmark import strict_yaml
 from benchmark.artefacts import ARTEFACTS
 from benchmark.config import DATASET_NAMES, PRESETS, named_variants
-from benchmark.provenance import ROOT
+from benchmark.core import strict_yaml
+from benchmark.core.paths import ROOT
 from methods import REGISTRY
 
 

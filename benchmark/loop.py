@@ -16,15 +16,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark import checkpoints, provenance
 from benchmark import fid as inception
 from benchmark.compile import Jit
-from benchmark.config import Run, config_class, load_module
+from benchmark.core.errors import StorageError
+from benchmark.core.files import replaced
+from benchmark.core.modules import config_class, load_module
+from benchmark.core.run import Run
 from benchmark.datasets import Dataset, load_dataset, scaled
 from benchmark.engine import Engine
-from benchmark.errors import StorageError
 from benchmark.noise import Feed, draw
-from benchmark.store import RunFolder, replaced
+from benchmark.store import checkpoints, provenance
+from benchmark.store.folder import RunFolder
 from methods.base import Logs, Method, Spec, State
 from methods.steadying import steadied
 

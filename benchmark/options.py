@@ -8,8 +8,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark.config import Run
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
+from benchmark.core.run import Run
 
 OFFLINE = "LBT_BENCH_OFFLINE"  # environment variable: set and not empty, nothing is downloaded
 

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 from benchmark import fetch
-from benchmark.errors import UserError, first_line
+from benchmark.core.errors import UserError, first_line
+from benchmark.core.files import replaced
 from benchmark.images import data_root
-from benchmark.store import replaced
 
 HELD_OUT = 5_000  # of CelebA; authors' code
 CELEBA_SIZE, CELEBA_CROP = (178, 218), 108

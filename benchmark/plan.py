@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmark.config import Run
-from benchmark.store import read_json
+from benchmark.core.files import read_json
+from benchmark.core.run import Run
 
 # Milliseconds per iteration on the ring at B = 128, compiled, one thread: medians over the seeds of
 # results/committed/mixtures (two-core AMD EPYC); scaled linearly in B. Only estimates rest on them.

@@ -18,9 +18,9 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from benchmark import mkl
-from benchmark.config import Run
-from benchmark.errors import Interrupted, StorageError
+from benchmark.core import mkl
+from benchmark.core.errors import Interrupted, StorageError
+from benchmark.core.run import Run
 from benchmark.worker import Event, Execution, Stopper, attempt, failures
 
 LOOK_SECONDS = 0.1  # between looks at the workers' memory and time

@@ -13,8 +13,8 @@ import pandas as pd
 
 from benchmark import tables
 from benchmark.config import STUDENTS
+from benchmark.core.files import read_json
 from benchmark.job import Job
-from benchmark.store import read_json
 
 STACKED = ("stacked_mnist", "stacked_digits")
 BUDGET = {  # what decides how far a run got, besides its method: setting -> in words

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from benchmark import compile, plan, provenance
-from benchmark.config import Run
-from benchmark.errors import UserError, printable
+from benchmark import compile, plan
+from benchmark.core.errors import UserError, printable
+from benchmark.core.run import Run
 from benchmark.launch import Event, Execution, launch
-from benchmark.store import RunFolder
+from benchmark.store.folder import RunFolder
 from methods import REGISTRY
 
 
@@ -31,11 +31,7 @@ def check(runs: Sequence[Run]) -> None:
 
 def unfinished(runs: Sequence[Run], how: Execution) -> list[Run]:
     """The runs that still have to be trained, longest first so that workers end together."""
-    todo = [
-        run
-        for run in runs
-        if how.force or not RunFolder(how.out, run, provenance.code_version(run.module)).finished()
-    ]
+    todo = [run for run in runs if how.force or not RunFolder(how.out, run).finished()]
     return sorted(todo, key=lambda run: -plan.seconds(run, how.out))
 
 

@@ -24,11 +24,13 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark import mkl, strict_yaml
-from benchmark.config import Run, named_variants, read
-from benchmark.errors import DONE, UserError, exit_code, unknown
+from benchmark.config import named_variants
+from benchmark.core import mkl, strict_yaml
+from benchmark.core.errors import DONE, UserError, exit_code, unknown
+from benchmark.core.paths import ROOT
+from benchmark.core.run import Run
+from benchmark.core.schema import read
 from benchmark.job import Job, parse_label
-from benchmark.provenance import ROOT
 
 SPACES = Path(__file__).parent / "searches.yaml"
 PRESET = "students"  # whose data budgets are searched
@@ -128,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def search(chosen: argparse.Namespace) -> int:
     """Every missing trial, best settings at the end."""
-    from benchmark import provenance
+    from benchmark.store import provenance
     from benchmark.tables import write_csv
 
     if not (chosen.seconds > 0 and chosen.trials > 0):

@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from benchmark.config import config_class
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
+from benchmark.core.modules import config_class
 
 
 @cache

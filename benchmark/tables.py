@@ -12,9 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.config import DATASET_NAMES
-from benchmark.errors import UserError, printable
-from benchmark.provenance import ROOT
-from benchmark.store import read_json, run_folders, write_text
+from benchmark.core.errors import UserError, printable
+from benchmark.core.files import read_json, write_text
+from benchmark.core.paths import ROOT
+from benchmark.store.folder import run_folders
 from benchmark.text import cells
 from benchmark.text import markdown as plain
 from methods import REGISTRY

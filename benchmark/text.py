@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from benchmark.errors import printable
+from benchmark.core.errors import printable
 
 
 def markdown(text: str) -> str:

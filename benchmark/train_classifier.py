@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark import images, provenance
-from benchmark.errors import DONE, exit_code, unknown
-from benchmark.store import replaced, write_text
+from benchmark import images
+from benchmark.core.errors import DONE, exit_code, unknown
+from benchmark.core.files import replaced, write_text
+from benchmark.store import provenance
 from metrics.classifier import WEIGHTS, DigitClassifier, classify
 from metrics.stacked_mnist import stacked_mnist_metrics
 

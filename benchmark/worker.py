@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmark.config import Run
-from benchmark.errors import Interrupted, StorageError, first_line
+from benchmark.core.errors import Interrupted, StorageError, first_line
+from benchmark.core.run import Run
 from benchmark.fid import Fid
-from benchmark.lock import Held
-from benchmark.store import RunFolder
+from benchmark.store import provenance
+from benchmark.store.folder import RunFolder
+from benchmark.store.lock import Held
 
 PROGRESS_SECONDS = 0.5  # between reports of one worker
 GRACE = 3.0  # seconds after a signal for the step in progress to end; then it is broken off
@@ -122,13 +123,10 @@ def attempt(
     """Runs trained together, in this process; any exception of the method becomes status
     ``failed``. Returns their last events.
     """
-    from benchmark import provenance
-
-    code = provenance.code_version(unit[0].module)
     free, events = [], []
     with contextlib.ExitStack() as locks:
         for run in unit:
-            folder = RunFolder(how.out, run, code)
+            folder = RunFolder(how.out, run)
             try:
                 locks.enter_context(folder.lock())
             except Held as held:
@@ -191,21 +189,17 @@ def _train(
 
 def set_aside(unit: Sequence[Run], how: Execution) -> None:
     """Begin runs anew, the old ones aside; those that another process has stay as they are."""
-    from benchmark import provenance
-
     for run in unit:
-        folder = RunFolder(how.out, run, provenance.code_version(run.module))
+        folder = RunFolder(how.out, run)
         with contextlib.suppress(Held), folder.lock():
             folder.open(force=True)
 
 
 def failures(unit: Sequence[Run], how: Execution, reason: str) -> list[Event]:
     """Record a failure of runs whose process is gone."""
-    from benchmark import provenance
-
     events = []
     for run in unit:
-        folder = RunFolder(how.out, run, provenance.code_version(run.module))
+        folder = RunFolder(how.out, run)
         try:
             with folder.lock():
                 events.append(_failure(folder, how, reason))
@@ -218,8 +212,6 @@ def _failure(folder: RunFolder, how: Execution, reason: str) -> Event:
     """Record a failure, so that it is a row in every table; what was saved stays. A run that is
     finished all the same keeps its status, and one of another version its record, aside.
     """
-    from benchmark import provenance
-
     if folder.finished():
         return Event(folder.run, status=folder.status())
     if not folder.matches():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 
-from benchmark import mkl
+from benchmark.core import mkl
 
 mkl.use_full_width()  # before torch, as the command line does
 
@@ -12,7 +12,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from browser import Browser, find  # noqa: E402
 
-from benchmark.config import config_class  # noqa: E402
+from benchmark.core.modules import config_class  # noqa: E402
 from benchmark.datasets import Mixture, load_dataset  # noqa: E402
 from benchmark.datasets import ring as make_ring  # noqa: E402
 from methods import REGISTRY  # noqa: E402

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmark.store import read_json
+from benchmark.core.files import read_json
 from methods import REGISTRY
 
 ROOT = Path(__file__).resolve().parent.parent

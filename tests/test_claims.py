@@ -8,7 +8,7 @@ from ledger import claim, shipped, verdict, write_finals, write_run
 
 from benchmark.cli import main
 from benchmark.config import DATASET_NAMES
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
 from benchmark.job import Job, parse_label
 from benchmark.report import claims
 from benchmark.report.checks import Figure

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from benchmark.cli import main, parse_seeds
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 

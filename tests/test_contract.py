@@ -8,9 +8,10 @@ import pytest
 import torch
 from conftest import SMALL, batch, build, flat, tree_map
 
+from benchmark.core.files import read_json
 from benchmark.job import Job
 from benchmark.loop import execute
-from benchmark.store import RunFolder, read_json
+from benchmark.store.folder import RunFolder
 from methods import REGISTRY
 
 METHODS = sorted(REGISTRY)

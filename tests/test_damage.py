@@ -14,13 +14,15 @@ import pytest
 import torch
 from faults import LONG, ROOT, SIZE, finish, results, start, wait_for
 
-from benchmark import checkpoints, tables
+from benchmark import tables
 from benchmark.cli import main
-from benchmark.errors import StorageError
+from benchmark.core.errors import StorageError
+from benchmark.core.files import read_json
 from benchmark.job import Job
-from benchmark.lock import Held
-from benchmark.provenance import code_version
-from benchmark.store import RunFolder, read_json
+from benchmark.store import checkpoints
+from benchmark.store.code import code_version
+from benchmark.store.folder import RunFolder
+from benchmark.store.lock import Held
 from benchmark.worker import Execution, failures, set_aside
 
 DAMAGES = 1000 if LONG else 100  # of each kind

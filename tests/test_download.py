@@ -13,7 +13,7 @@ import pytest
 
 from benchmark import images, photos
 from benchmark.cli import main
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
 from benchmark.options import OFFLINE
 from benchmark.vision import torchvision
 

@@ -58,7 +58,7 @@ def test_compiled_equals_eager_and_call_two_does_not_recompile(name):
     module = __import__(REGISTRY[name], fromlist=["build"])
     from conftest import SMALL
 
-    from benchmark.config import config_class
+    from benchmark.core.modules import config_class
 
     cfg = config_class(module)(**SMALL.get(name, {}))
     jit = Jit()
@@ -106,7 +106,7 @@ def test_unrolling_keeps_k_parameter_vectors_and_no_graph():
 
 
 PRODUCT = """
-from benchmark import mkl
+from benchmark.core import mkl
 mkl.use_full_width()
 import torch
 a, b = (torch.randn(300, 200, generator=torch.Generator().manual_seed(s)) for s in (0, 1))

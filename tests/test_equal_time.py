@@ -8,10 +8,10 @@ from pathlib import Path
 import pandas as pd
 from ledger import write_run
 
+from benchmark.core.files import write_json
 from benchmark.report import equal_time
 from benchmark.report.page import grids
 from benchmark.results import Results
-from benchmark.store import write_json
 
 
 def run(out: Path, label: str, seed: int, values: list[float], pace: float, **kwargs) -> None:

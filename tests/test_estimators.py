@@ -11,7 +11,7 @@ import torch
 from conftest import batch, build, flat
 from torch.func import grad_and_value
 
-from benchmark.config import config_class
+from benchmark.core.modules import config_class
 from methods import REGISTRY, estimators
 from methods.base import Spec
 from methods.estimators.base import Estimator

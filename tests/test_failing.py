@@ -7,7 +7,7 @@ import pytest
 from faults import SIZE
 
 from benchmark.cli import main
-from benchmark.store import read_json
+from benchmark.core.files import read_json
 
 PLUGIN = '''"""Trouble: fails in the way it is told to."""
 import os, time, torch

@@ -14,7 +14,7 @@ import torch
 from benchmark import fid
 from benchmark.artefacts import fig5
 from benchmark.cli import main
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
 from benchmark.results import Results
 
 needs_package = pytest.mark.skipif(

@@ -10,10 +10,11 @@ import pytest
 import yaml
 from faults import LONG, SIZE
 
-from benchmark import config, job, strict_yaml, tables, text
+from benchmark import config, job, tables, text
 from benchmark.cli import main
-from benchmark.errors import UserError
-from benchmark.store import write_json
+from benchmark.core import strict_yaml
+from benchmark.core.errors import UserError
+from benchmark.core.files import write_json
 
 CONFIGURATIONS = 10_000 if LONG else 300
 PRESET = """description: a test

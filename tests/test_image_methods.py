@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from conftest import flat, tree_map
 
-from benchmark.config import config_class
+from benchmark.core.modules import config_class
 from benchmark.engine import Engine
 from methods import REGISTRY, estimators, nets
 from methods.base import Method, Spec

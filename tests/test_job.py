@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmark.config import DATASET_NAMES, named_variants
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
 from benchmark.job import Job, parse_label
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from benchmark.cli import main
+from benchmark.core.errors import UserError
 from benchmark.datasets import load_dataset
-from benchmark.errors import UserError
 
 
 def test_photographs_are_read_cropped_and_drawn(photo_root):

@@ -12,11 +12,12 @@ from conftest import SMALL, batch, build, flat
 
 from benchmark import launch
 from benchmark.compile import Jit, product
-from benchmark.config import config_class
+from benchmark.core.files import read_json
+from benchmark.core.modules import config_class
 from benchmark.engine import Engine
 from benchmark.job import Job
 from benchmark.loop import execute
-from benchmark.store import RunFolder, read_json
+from benchmark.store.folder import RunFolder
 from methods import REGISTRY
 
 METHODS = sorted(REGISTRY)

@@ -13,8 +13,8 @@ import torch
 
 from benchmark import images
 from benchmark.cli import main
+from benchmark.core.errors import UserError
 from benchmark.datasets import load_dataset, pixels
-from benchmark.errors import UserError
 from benchmark.job import Job
 from metrics import classifier, stacked_mnist_metrics
 

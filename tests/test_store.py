@@ -6,9 +6,9 @@ import ast
 
 import pytest
 
-from benchmark import provenance
+from benchmark.core.files import replaced, write_text
 from benchmark.job import Job
-from benchmark.store import replaced, write_text
+from benchmark.store import code, provenance
 
 
 def test_failed_write_leaves_the_old_file(tmp_path):
@@ -47,10 +47,10 @@ def test_code_version_ignores_comments_places_and_other_methods():
     bare = "from a import b\ndef f(x):\n\n    from c import d\n    return x"
 
     def version(*files: str) -> list[str]:
-        return sorted(text for file in files for text in provenance.definitions(ast.parse(file)))
+        return sorted(text for file in files for text in code.definitions(ast.parse(file)))
 
     assert version(source) == version(bare)
     assert version(source) != version(bare.replace("return x", "return -x"))
     assert version("a = 1\nb = 2", source) == version("b = 2", "a = 1", bare)
-    assert provenance.code_version("methods.lbt") != provenance.code_version("methods.gan")
+    assert code.code_version("methods.lbt") != code.code_version("methods.gan")
     assert len(provenance.commit()) >= 7

@@ -17,7 +17,7 @@ from benchmark.cli import main
 from benchmark.datasets import load_dataset
 from benchmark.job import Job
 from benchmark.loop import execute
-from benchmark.store import RunFolder
+from benchmark.store.folder import RunFolder
 from methods import estimators, nets
 from methods.base import Spec
 from metrics import toy, toy_metrics

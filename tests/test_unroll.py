@@ -9,7 +9,7 @@ import torch
 from conftest import batch, flat, tree_map
 from torch.func import grad
 
-from benchmark.config import config_class
+from benchmark.core.modules import config_class
 from benchmark.datasets import load_dataset
 from methods import REGISTRY, nets
 from methods.base import Spec

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmark import photos
 from benchmark.artefacts import sheets, style
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
 from benchmark.job import Job
 from benchmark.results import Results
 

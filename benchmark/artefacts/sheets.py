@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmark.artefacts import style
-from benchmark.store import replaced
+from benchmark.core.files import replaced
 
 GAP, MARGIN, TITLE = 2, 12, 20  # pixels between images, around panels, and for a caption
 LETTER, LINE = 5, 14  # pixels of the note: the mean letter, rounded up, and a further line

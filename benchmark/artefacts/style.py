@@ -11,7 +11,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from PIL import Image
 
-from benchmark.store import replaced
+from benchmark.core.files import replaced
 
 matplotlib.use("agg")
 

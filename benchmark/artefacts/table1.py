@@ -14,10 +14,11 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.artefacts import sheets, style
+from benchmark.core.files import write_text
+from benchmark.core.paths import REFERENCE
 from benchmark.job import Job
 from benchmark.results import Results
-from benchmark.store import write_text
-from benchmark.tables import REFERENCE, ordered
+from benchmark.tables import ordered
 
 STEMS = {"stacked_mnist": "table1", "stacked_digits": "table1_digits"}
 NAMES = {"stacked_mnist": "Stacked MNIST", "stacked_digits": "Stacked digits of scikit-learn"}

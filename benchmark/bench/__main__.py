@@ -24,10 +24,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark import provenance
 from benchmark.bench import cases, peers
-from benchmark.errors import UserError, exit_code, unknown
-from benchmark.store import write_text
+from benchmark.core.errors import UserError, exit_code, unknown
+from benchmark.core.files import write_text
+from benchmark.store import provenance
 
 ROUND_SECONDS = 0.7  # of one peer's turn
 # Largest relative difference of parameters after three iterations, by the precision of products, in

@@ -23,7 +23,7 @@ def main() -> None:
     if peer == "JAX" and threads == 1:
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     if peer.startswith("ours"):
-        from benchmark import mkl
+        from benchmark.core import mkl
 
         mkl.use_full_width()
     import torch

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from benchmark.config import Strict
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
+from benchmark.core.schema import Strict
 from benchmark.report.evidence import Evidence
 from benchmark.report.finding import Finding
 

@@ -10,10 +10,11 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from benchmark.config import DatasetSettings, preset_names
+from benchmark.config import preset_names
+from benchmark.core.run import DatasetSettings
 from benchmark.job import Job, bracket, parse_label
 from benchmark.results import Results
-from benchmark.store import run_folders
+from benchmark.store.folder import run_folders
 from benchmark.tables import final
 from methods import REGISTRY
 from metrics import METRICS

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from benchmark.config import Strict
+from benchmark.core.schema import Strict
 from benchmark.job import parse_label
 from benchmark.report.checks import Figure
 from benchmark.report.evidence import COUNTS, Evidence, Statistic

@@ -20,11 +20,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from benchmark.config import DATASET_NAMES
+from benchmark.core.files import write_text
 from benchmark.job import Job
 from benchmark.report import equal_time
 from benchmark.report.evidence import Evidence
 from benchmark.report.page import curves, grids, runs, scale, sections, verdicts
-from benchmark.store import write_text
 
 HERE = Path(__file__).parent
 NAME = "index.html"

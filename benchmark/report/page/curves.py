@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from benchmark.artefacts import fig6, style
-from benchmark.errors import printable
+from benchmark.core.errors import printable
 from benchmark.results import Results
 from benchmark.tables import ordered
 from metrics import METRICS

@@ -10,9 +10,10 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from benchmark.artefacts import style
+from benchmark.core.paths import REFERENCE
 from benchmark.report.equal_time import MEASURED
 from benchmark.results import STACKED, Results
-from benchmark.tables import REFERENCE, headlines
+from benchmark.tables import headlines
 from metrics import METRICS, Metric
 
 Kind = Literal["text", "number", "estimate"]

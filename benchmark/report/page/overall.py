@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from benchmark.config import load_preset, preset_names
+from benchmark.core.files import write_text
 from benchmark.report.claims import Judged
 from benchmark.report.evidence import Evidence, every
 from benchmark.report.page import NAME, fill, verdicts
-from benchmark.store import run_folders, write_text
+from benchmark.store.folder import run_folders
 
 
 class Folder(NamedTuple):

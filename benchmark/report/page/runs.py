@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 from benchmark.artefacts import style
 from benchmark.compile import pays
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
+from benchmark.core.files import read_json
 from benchmark.job import Job, parse_label
 from benchmark.report.evidence import Evidence, shipped
 from benchmark.report.page.grids import number
-from benchmark.store import read_json
 from benchmark.tables import ordered
 from methods import REGISTRY
 

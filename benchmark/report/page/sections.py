@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from benchmark import strict_yaml
 from benchmark.artefacts import ARTEFACTS
-from benchmark.config import STAND_INS, Strict, read
+from benchmark.config import STAND_INS
+from benchmark.core import strict_yaml
+from benchmark.core.schema import Strict, read
 from benchmark.job import Job
 from benchmark.report.claims import Judged
 from benchmark.report.page import grids

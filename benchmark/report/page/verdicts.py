@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from benchmark.errors import UserError
+from benchmark.core.errors import UserError
 from benchmark.report import claims
 from benchmark.report.claims import VERDICTS, Judged
 from benchmark.report.evidence import Evidence

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from benchmark.errors import printable, storage
+from benchmark.core.errors import printable, storage
 
 
 class Held(Exception):

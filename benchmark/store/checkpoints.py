@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from benchmark.errors import first_line, storage
-from benchmark.store import write_bytes
+from benchmark.core.errors import first_line, storage
+from benchmark.core.files import write_bytes
 
 MAGIC = b"lbt-bench checkpoint 1 "
 HEADER = len(MAGIC) + 64 + 1  # magic, SHA-256 in hexadecimal, line feed

@@ -1,20 +1,14 @@
-"""Where a number comes from: code version, commit, machine, library versions."""
+"""The version of the code that decides a run's numbers."""
 
 from __future__ import annotations
 
 import ast
 import hashlib
-import os
-import platform
-import subprocess
-import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from benchmark import mkl
+from benchmark.core.paths import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 SHARED = ("benchmark.loop", "benchmark.engine", "benchmark.noise", "benchmark.datasets", "metrics")
 
 
@@ -80,42 +74,3 @@ class _Bare(ast.NodeTransformer):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.If):
             node.body = node.body or [ast.Pass()]
         return node
-
-
-@cache
-def commit() -> str:
-    """The checked-out commit, marked ``-dirty`` when files differ; ``unknown`` outside git."""
-    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
-    command += ["--exclude=*"]  # tags: a commit is named by its hash
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
-        return "unknown"
-    return done.stdout.strip() or "unknown"
-
-
-def machine(device: str) -> dict[str, Any]:
-    """Hardware and versions behind a run."""
-    import torch
-
-    name = torch.cuda.get_device_name() if device == "cuda" else _cpu_name()
-    return {
-        "device": device,
-        "hardware": name,
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "tf32": device == "cuda" and torch.get_float32_matmul_precision() != "highest",
-        "mkl_full_width": mkl.active(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "platform": sys.platform,
-    }
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

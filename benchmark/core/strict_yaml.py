@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from benchmark.errors import UserError, shortened
+from benchmark.core.errors import UserError, shortened
 
 LARGEST = 64_000  # characters; the shipped presets have 3,000
 DEEPEST = 20

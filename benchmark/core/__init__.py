@@ -1,0 +1,1 @@
+"""What all rooms stand on; imports nothing of the project but its methods' contract."""

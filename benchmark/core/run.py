@@ -1,0 +1,73 @@
+"""The noun that is passed on: one run, with everything that decides its numbers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from benchmark.core.schema import PROSE, Strict
+
+Seed = Annotated[int, Field(ge=0, lt=10**9)]
+
+
+class DatasetSettings(Strict):
+    """What every method shares on one dataset.
+
+    data: which data this is about, if not the one it is named after. seeds, scale: if not those of
+    the preset.
+    """
+
+    data: str | None = None
+    seeds: tuple[Seed, ...] | None = Field(None, min_length=1, max_length=1000)
+    scale: str | None = Field(None, pattern=PROSE)
+    iterations: int = Field(ge=1, le=10**9)  # generator updates
+    batch: int = Field(ge=1, le=10**6)  # data points, and generated samples, per batch
+    z_dim: int = Field(256, ge=3, le=10**6)  # authors' code; the data's own push-forward needs 3
+    # Of 2D points, for every method alike: modes of the grid are close for a tanh network.
+    coordinate_scale: float = Field(1.0, gt=0, le=1e6)
+    evaluations: int = Field(
+        ge=1, le=10**5
+    )  # evenly spaced over the iterations, besides the one at 0
+    eval_samples: int = Field(ge=1, le=10**9)  # during training
+    final_samples: int = Field(500_000, ge=1, le=10**9)  # at the end; paper section 5.1
+    # Methods or variants to train here where the command leaves that open, with the generator
+    # updates of each: a comparison at equal time.
+    updates: dict[str, Annotated[int, Field(ge=1, le=10**9)]] = {}
+    common: dict[str, Any] = {}  # settings of every method that has them
+    methods: dict[str, dict[str, Any]] = {}
+
+
+class Run(Strict):
+    """One run, resolved: everything that decides its numbers, besides the code."""
+
+    folder: str  # of the preset's results: its name, with changed budgets in brackets
+    dataset: str  # its name in the preset
+    data: str  # what that is about
+    method: str  # registry key
+    label: str  # key, with overrides in brackets: lbt[K=3]
+    module: str  # importable name, or a plugin's file
+    seed: int
+    budget: DatasetSettings
+    settings: dict[str, Any]  # the method's own, complete
+
+    def identity(self) -> dict[str, Any]:
+        """The part that decides the numbers."""
+        return {
+            "data": self.data,
+            "method": self.method,
+            "seed": self.seed,
+            "budget": self.budget.model_dump(
+                exclude={"data", "seeds", "scale", "updates", "common", "methods"}
+            ),
+            "settings": self.settings,
+        }
+
+    def fingerprint(self, code: str) -> str:
+        """Hash of identity and code: equal means the numbers would be equal on the same kind of
+        device (a GPU draws other noise) and from the same image files.
+        """
+        text = json.dumps(self.identity(), sort_keys=True) + code
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
