@@ -208,13 +208,13 @@ def claims(out: Path, preset: str | None) -> int:
 
 def train(runs, how, job, names: list[str]) -> int:
     """Train, rebuild the tables, draw the artefacts, print the summary."""
+    from benchmark import data as datasets
     from benchmark import fid, runner
-    from benchmark.datasets import load_dataset
     from benchmark.store.folder import run_folders
 
     for data in {run.data for run in runs}:
         try:
-            load_dataset(data)  # missing files are said, or fetched, once, before anything starts
+            datasets.load(data)  # missing files are said, or fetched, once, before anything starts
         except ValueError as error:  # of the classifier's weights
             raise UserError(error) from None
     runner.check(runs)

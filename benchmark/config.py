@@ -20,13 +20,7 @@ PRESETS = Path(__file__).parent / "presets"
 DEFAULTS = Path(__file__).parent / "defaults.yaml"
 VARIANTS = Path(__file__).parent / "variants.yaml"
 NAME = r"^[A-Za-z][A-Za-z0-9_]{0,59}$"  # of a dataset: it names folders, tables and panels
-# Those of benchmark.datasets, known without importing torch.
-DATASET_NAMES = (
-    "ring", "grid", "toy1d", "stacked_mnist", "stacked_digits", "cifar10", "celeba"
-)  # fmt: skip
-FLAT = ("ring", "grid", "toy1d")  # those of points on a line or in the plane
 STUDENTS = "students_"  # begins the names of datasets that are the artefact estimators' alone
-STAND_INS = {"stacked_mnist": "stacked_digits"}  # trained with the settings of the original
 
 
 class Preset(Strict):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchmark.core.errors import UserError, first_line
+from benchmark.data import family
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from benchmark.core.run import Run
 
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"  # torch-fidelity's release 0.2.0
-DATASETS = ("cifar10", "celeba")
 CHUNK = 16  # images at once: two seconds on a slow core, within which a signal is noticed
 SUBSET = 1000  # of images, for each of KID's 100 estimates; torch-fidelity's default
 
@@ -44,8 +44,8 @@ def check(fid: Fid, runs: Sequence[Run]) -> None:
     """Before anything is trained. Raises UserError without a run to be scored, a usable file or the
     package.
     """
-    if not any(run.data in DATASETS for run in runs):
-        raise UserError(f"--fid-weights: no run is on {' or '.join(DATASETS)}, which it is for")
+    if not any(family(run.data) == "photos" for run in runs):
+        raise UserError("--fid-weights: no run is on photographs, which it is for")
     if not fid.weights.is_file():
         raise UserError(
             f"--fid-weights {fid.weights}: no such file; give torch-fidelity's {WEIGHTS}"
@@ -83,7 +83,7 @@ def extractor(weights: Path, device: str) -> Callable[[Tensor], Tensor]:
 
 def package():
     """torch-fidelity, after the torchvision that it imports."""
-    from benchmark.vision import torchvision  # noqa: F401
+    from benchmark.data.vision import torchvision  # noqa: F401
 
     return importlib.import_module("torch_fidelity")
 
@@ -110,7 +110,7 @@ def unscored(out: Path, runs: Sequence[Run]) -> list[Run]:
         done = folder.status() == "complete"
         return done and ",fid," not in (folder.path / "metrics.csv").read_text()
 
-    return [run for run in runs if run.data in DATASETS and lacks(run)]
+    return [run for run in runs if family(run.data) == "photos" and lacks(run)]
 
 
 _reference: dict[tuple, Tensor] = {}  # features of the data, once a process
@@ -123,12 +123,12 @@ def scores(
 
     samples: (N, 3, H, W) in [0, 1]. Raises UserError for a broken weight file or data.
     """
-    from benchmark.datasets import PHOTOS
+    from benchmark.data import photos
 
     extract = extractor(fid.weights, device)
     key = (fid, data, device)
     if key not in _reference:
-        _reference[key] = features(PHOTOS[data]()[: fid.samples], extract, progress)
+        _reference[key] = features(photos.images(data)[: fid.samples], extract, progress)
     images = (samples.clamp(0, 1) * 255).round().byte()
     return distances(features(images, extract, progress), _reference[key])
 

@@ -22,10 +22,8 @@ from typing import Any, NamedTuple
 
 from pydantic_core import PydanticSerializationError
 
-from benchmark import strays
+from benchmark import data, strays
 from benchmark.config import (
-    DATASET_NAMES,
-    STAND_INS,
     STUDENTS,
     default_settings,
     load_preset,
@@ -37,6 +35,7 @@ from benchmark.core.errors import UserError, shortened, unknown
 from benchmark.core.modules import config_class, is_file, load_module
 from benchmark.core.run import DatasetSettings, Run
 from benchmark.core.schema import validated
+from benchmark.data import DATASETS
 from methods import REGISTRY
 
 LABEL_LENGTH = 120  # characters in the brackets of a label; file systems end at 255
@@ -61,13 +60,13 @@ class Job:
                 raise UserError(f"--plugin {shortened(path)}: no such file")
             if not re.fullmatch(r"[A-Za-z_]\w{0,59}\.py", Path(path).name, re.ASCII):
                 raise UserError(f"--plugin {path}: must be a Python file named like a module")
-            if stem in self.modules or stem in DATASET_NAMES:
+            if stem in self.modules or stem in DATASETS:
                 raise UserError(f"--plugin {path}: {stem!r} is taken; rename the file")
             self.modules[stem] = str(Path(path).resolve())
         self.overrides: dict[str, dict[str, Any]] = {}
         for owner, key, value in map(parse_override, overrides):
             if owner not in self.modules and owner not in self.preset.datasets:
-                raise unknown("method or dataset in --set", owner, [*self.modules, *DATASET_NAMES])
+                raise unknown("method or dataset in --set", owner, [*self.modules, *DATASETS])
             self.overrides.setdefault(owner, {})[key] = value
         # Another budget is another experiment: it gets a results folder of its own.
         changed = [o for o in sorted(self.overrides) if o in self.preset.datasets]
@@ -97,7 +96,7 @@ class Job:
         """The preset's name for a dataset's settings: a stand-in has those of its original."""
         if dataset in self.preset.datasets:
             return dataset
-        return next((name for name, other in STAND_INS.items() if other == dataset), dataset)
+        return DATASETS[dataset].like or dataset if dataset in DATASETS else dataset
 
     def budget(self, dataset: str) -> DatasetSettings:
         """The dataset's settings with ``--set`` applied."""
@@ -109,8 +108,8 @@ class Job:
         settings = validated(
             DatasetSettings, changed, lambda place: self._source(entry, place, dataset)
         )
-        if settings.data not in DATASET_NAMES:
-            raise unknown(f"data of {dataset} in preset {self.name}", settings.data, DATASET_NAMES)
+        if settings.data not in DATASETS:
+            raise unknown(f"data of {dataset} in preset {self.name}", settings.data, DATASETS)
         return settings
 
     def updates(self, dataset: str, label: str) -> set[int]:
@@ -135,7 +134,7 @@ class Job:
         key, variant, own = parse_label(method)
         model = config_class(load_module(self.modules[key]))
         budget = self.budget(dataset)
-        entry = {other: name for name, other in STAND_INS.items()}.get(budget.data, budget.data)
+        entry = DATASETS[budget.data].like or budget.data
         defaults = default_settings().get(entry, {})
         values = (
             {k: v for k, v in defaults.get("common", {}).items() if k in model.model_fields}
@@ -179,22 +178,19 @@ class Job:
         names = [
             name
             for name in self.preset.datasets
-            if self.budget(name).data in STAND_INS and not name.startswith(STUDENTS)
+            if DATASETS[self.budget(name).data].instead and not name.startswith(STUDENTS)
         ]
         if names and not self.mnist():
-            return list(dict.fromkeys(STAND_INS[self.budget(name).data] for name in names))
+            stand_ins = (DATASETS[self.budget(name).data].instead for name in names)
+            return list(dict.fromkeys(stand_ins))
         return names
 
     @staticmethod
     @cache
     def mnist() -> bool:
         """Whether MNIST is at hand, or could be downloaded; says so once where not."""
-        from benchmark import images
-
-        if images.mnist_found():
-            return True
         try:
-            images.mnist()
+            data.ensure("stacked_mnist")
         except UserError as error:
             print(f"{error}; using stacked_digits instead", file=sys.stderr)
             return False
@@ -230,6 +226,7 @@ class Job:
                 method=key,
                 label=self.label(method),
                 module=self.modules[key],
+                source=DATASETS[budget.data].module,
                 seed=seed,
                 budget=budget,
                 settings=settings,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmark.config import FLAT
 from benchmark.core.run import Run
+from benchmark.data import DATASETS
 from benchmark.worker import Event, Execution, Stopper, attempt
 from methods import REGISTRY
 
@@ -51,7 +51,7 @@ def stacks(runs: Sequence[Run], how: Execution) -> list[list[Run]]:
     """
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
-        faster = how.device == "cuda" and run.data in FLAT
+        faster = how.device == "cuda" and DATASETS[run.data].flat
         together = faster if how.stack is None else how.stack
         key = (run.dataset, run.label, None if together else run.seed)
         groups.setdefault(key, []).append(run)

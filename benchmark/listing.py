@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 
 from benchmark.artefacts import ARTEFACTS
-from benchmark.config import DATASET_NAMES, PRESETS, named_variants
+from benchmark.config import PRESETS, named_variants
 from benchmark.core import strict_yaml
 from benchmark.core.paths import ROOT
+from benchmark.data import DATASETS
 from methods import REGISTRY
 
 
@@ -15,8 +16,6 @@ def listing() -> str:
     """Methods, their named variants, datasets, artefacts and presets."""
     files = sorted(PRESETS.glob("*.yaml"))
     presets = {p.stem: strict_yaml.load(p.read_text(), p.name) for p in files}
-    datasets = ast.parse((ROOT / "benchmark" / "datasets.py").read_text())
-    functions = {n.name: n for n in datasets.body if isinstance(n, ast.FunctionDef)}
     blocks = {
         "methods": {key: first_line(module) for key, module in REGISTRY.items()},
         "variants": {
@@ -24,7 +23,7 @@ def listing() -> str:
             for key, variants in named_variants().items()
             for name, entry in variants.items()
         },
-        "datasets": {n: ast.get_docstring(functions[n]).splitlines()[0] for n in DATASET_NAMES},
+        "datasets": {name: entry.title for name, entry in DATASETS.items()},
         "artefacts": {key: first_line(module) for key, module in ARTEFACTS.items()},
         "presets": {name: preset["description"] for name, preset in presets.items()},
     }

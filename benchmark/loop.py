@@ -16,15 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmark import data as datasets
 from benchmark import fid as inception
 from benchmark.compile import Jit
 from benchmark.core.errors import StorageError
 from benchmark.core.files import replaced
 from benchmark.core.modules import config_class, load_module
 from benchmark.core.run import Run
-from benchmark.datasets import Dataset, load_dataset, scaled
+from benchmark.data.base import Dataset, scaled
+from benchmark.data.noise import Feed, draw
 from benchmark.engine import Engine
-from benchmark.noise import Feed, draw
 from benchmark.store import checkpoints, provenance
 from benchmark.store.folder import RunFolder
 from methods.base import Logs, Method, Spec, State
@@ -36,7 +37,7 @@ CHECK_EVERY = 100  # steps between looks at the losses, each of which waits for 
 def prepare(run: Run, jit: Callable, device: str = "cpu") -> tuple[Method, Spec, Dataset]:
     """The method built for its dataset."""
     budget = run.budget
-    dataset = scaled(load_dataset(run.data, device), budget.coordinate_scale)
+    dataset = scaled(datasets.load(run.data, device), budget.coordinate_scale)
     scale = budget.coordinate_scale
     spec = Spec(dataset.x_shape, budget.z_dim, budget.batch, dataset.push, jit, scale)
     module = load_module(run.module)
@@ -267,7 +268,7 @@ class _Training:
 
     def _inception_scores(self, i: int) -> dict[str, float]:
         """Those of photographs, where they are asked for."""
-        if self.fid is None or self.run.data not in inception.DATASETS:
+        if self.fid is None or datasets.family(self.run.data) != "photos":
             return {}
         x = self._sample(i, self.fid.samples)
         return inception.scores(

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from benchmark.core.errors import UserError
 from benchmark.core.run import Run
-
-OFFLINE = "LBT_BENCH_OFFLINE"  # environment variable: set and not empty, nothing is downloaded
+from benchmark.data.fetch import OFFLINE
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:

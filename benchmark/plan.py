@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmark.core.files import read_json
 from benchmark.core.run import Run
+from benchmark.data import DATASETS
 
 # Milliseconds per iteration on the ring at B = 128, compiled, one thread: medians over the seeds of
 # results/committed/mixtures (two-core AMD EPYC); scaled linearly in B. Only estimates rest on them.
@@ -25,9 +26,6 @@ MS_PER_STEP = {
 MS_PER_INNER, MS_PER_UNROLLED = 0.64, 2.1
 COST_OF_ESTIMATOR = {"mog": 0.25}  # in the VAE's; ring at B = 256 and grid at 1,024
 MS_TOY = {"gan": 0.32, "lbt_gan": 1.05}  # the 1D example: two parameters a player but D, B = 128
-# An iteration on images, in the ring's: metz networks and the 20-20 VAE, within a factor of two
-# for others; the authors' 1000-400 VAE takes ten times that.
-COST_OF_IMAGES = {"stacked_mnist": 30, "stacked_digits": 30, "cifar10": 400, "celeba": 1600}
 MS_UNKNOWN = 5.0  # a plugin nobody has timed
 MS_PER_SAMPLE = 0.0031  # drawing, generating and measuring one sample, one thread
 MS_PER_TOY_SAMPLE = 0.0002  # of the 1D example
@@ -45,13 +43,13 @@ def seconds(run: Run, out: Path) -> float:
             ms = 1e3 * record["train_seconds"] / max(record["steps"], 1)
             break
     else:
-        ms = _ms_per_step(run) * COST_OF_IMAGES.get(run.data, 1) * budget.batch / 128
+        ms = _ms_per_step(run) * DATASETS[run.data].work * budget.batch / 128
     sampled = budget.evaluations * budget.eval_samples + budget.final_samples
     return (ms * budget.iterations + _ms_per_sample(run) * sampled) / 1e3
 
 
 def _ms_per_sample(run: Run) -> float:
-    if run.data in COST_OF_IMAGES:
+    if not DATASETS[run.data].flat:
         return MS_PER_IMAGE
     return MS_PER_TOY_SAMPLE if run.settings.get("nets") == "toy" else MS_PER_SAMPLE
 

@@ -14,9 +14,9 @@ import pandas as pd
 from benchmark import tables
 from benchmark.config import STUDENTS
 from benchmark.core.files import read_json
+from benchmark.data import DATASETS
 from benchmark.job import Job
 
-STACKED = ("stacked_mnist", "stacked_digits")
 BUDGET = {  # what decides how far a run got, besides its method: setting -> in words
     "iterations": "{} updates",
     "batch": "batch {}",
@@ -55,7 +55,8 @@ class Results:
         names = [d for d in dict.fromkeys(self.table["dataset"]) if not d.startswith(STUDENTS)]
         found = [(d, self.data(d)) for d in names]
         found.sort(key=lambda pair: pair[0] != pair[1])
-        return [d for name in STACKED for d, data in found if data == name]
+        stacks = (name for name, entry in DATASETS.items() if entry.family == "stacks")
+        return [d for name in stacks for d, data in found if data == name]
 
     def settings(self, dataset: str, method: str) -> dict[str, Any]:
         """A method's settings in its runs on a dataset; empty where there are none."""

@@ -60,9 +60,9 @@ def attempt(run: Run, seconds: float) -> dict[str, Any]:
     import torch
 
     from benchmark.compile import Jit
+    from benchmark.data.noise import Feed, draw
     from benchmark.engine import Engine
     from benchmark.loop import CHECK_EVERY, prepare
-    from benchmark.noise import Feed, draw
     from benchmark.worker import set_up_torch
 
     set_up_torch()

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.config import DATASET_NAMES
 from benchmark.core.errors import UserError, printable
 from benchmark.core.files import read_json, write_text
 from benchmark.core.paths import ROOT
+from benchmark.data import DATASETS
 from benchmark.store.folder import run_folders
 from benchmark.text import cells
 from benchmark.text import markdown as plain
@@ -105,7 +105,7 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     groups = dict(list(table.groupby(["dataset", "method"])))
-    rank = {name: i for i, name in enumerate(DATASET_NAMES)}
+    rank = {name: i for i, name in enumerate(DATASETS)}
     datasets = sorted({d for d, _ in groups}, key=lambda d: (rank.get(d, len(rank)), d))
     keys = [(d, m) for d in datasets for m in ordered(m for e, m in groups if e == d)]
     measured = table.groupby("dataset")["metric"].unique()

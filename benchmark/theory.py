@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, hessian, jacrev, vmap
 
-from benchmark.datasets import ring, toy1d
+from benchmark import data
 from methods import nets
 from methods.base import seeded
 from methods.implicit import curvature, solve
@@ -91,8 +91,8 @@ def mixture_fit(x: Tensor) -> Tensor:
 
 
 FAMILIES = {
-    "Gaussian": Family(2, gaussian_log_prob, gaussian_fit, ring().push),
-    "mixture": Family(1, mixture_log_prob, mixture_fit, toy1d().push),
+    "Gaussian": Family(2, gaussian_log_prob, gaussian_fit, data.load("ring").push),
+    "mixture": Family(1, mixture_log_prob, mixture_fit, data.load("toy1d").push),
 }
 
 

@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark import images
 from benchmark.core.errors import DONE, exit_code, unknown
 from benchmark.core.files import replaced, write_text
+from benchmark.data import digits as files
+from benchmark.data.stacked import INDEX_DIM, stacks
 from benchmark.store import provenance
 from metrics.classifier import WEIGHTS, DigitClassifier, classify
 from metrics.stacked_mnist import stacked_mnist_metrics
@@ -31,7 +32,7 @@ EVALUATED_STACKS = 26_000  # as many as the paper classifies
 
 def train(name: str, seed: int) -> None:
     """Train one classifier, and write its weights and record."""
-    digits = images.mnist() if name == "mnist" else images.sklearn_digits()
+    digits = files.mnist() if name == "mnist" else files.sklearn_digits()
     x, labels = digits.images[:, None].float() / 255, digits.labels
     torch.manual_seed(seed)
     model = DigitClassifier()
@@ -50,8 +51,8 @@ def train(name: str, seed: int) -> None:
         print(f"{name}: epoch {epoch + 1} of {EPOCHS[name]}, test accuracy {right:.4f}")
     seconds = round(time.monotonic() - start)
     model.eval()
-    push = images.stacks(digits, "cpu")
-    z = torch.randn(EVALUATED_STACKS, images.INDEX_DIM)
+    push = stacks(digits, "cpu")
+    z = torch.randn(EVALUATED_STACKS, INDEX_DIM)
     real = torch.cat([classify(model, push(part)) for part in z.split(1000)])
     save(name, model, {"test_accuracy": right, "seed": seed, "epochs": EPOCHS[name],
                        "seconds": seconds, "real_stacks": stacked_mnist_metrics(real)})  # fmt: skip

@@ -13,8 +13,8 @@ import torch  # noqa: E402
 from browser import Browser, find  # noqa: E402
 
 from benchmark.core.modules import config_class  # noqa: E402
-from benchmark.datasets import Mixture, load_dataset  # noqa: E402
-from benchmark.datasets import ring as make_ring  # noqa: E402
+from benchmark.data import load  # noqa: E402
+from benchmark.data.base import Mixture  # noqa: E402
 from methods import REGISTRY  # noqa: E402
 from methods.base import Method, Spec  # noqa: E402
 
@@ -31,7 +31,7 @@ def no_autograd():
 
 @pytest.fixture
 def ring() -> Mixture:
-    return make_ring()
+    return load("ring").modes
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def photo_root(tmp_path, monkeypatch):
     import numpy as np
     from PIL import Image
 
-    from benchmark import photos
+    from benchmark.data import photos
 
     root = tmp_path / "data"
     (root / "cifar10").mkdir(parents=True)
@@ -63,16 +63,16 @@ def photo_root(tmp_path, monkeypatch):
         picture[height // 2, width // 2] = 255
         Image.fromarray(picture).save(root / "celeba" / "more" / f"{i}.png")
     monkeypatch.setenv("DATA_ROOT", str(root))
-    photos.cifar10.cache_clear()
-    photos.celeba.cache_clear()
+    photos.cifar10_images.cache_clear()
+    photos.celeba_images.cache_clear()
     yield root
-    photos.cifar10.cache_clear()
-    photos.celeba.cache_clear()
+    photos.cifar10_images.cache_clear()
+    photos.celeba_images.cache_clear()
 
 
 def build(name: str, **changes) -> tuple[Method, Spec]:
     """A registered method on the ring with a small batch and short inner loops."""
-    dataset = load_dataset("ring")
+    dataset = load("ring")
     spec = Spec(dataset.x_shape, 40, 8, dataset.push)
     module = importlib.import_module(REGISTRY[name])
     cfg = config_class(module)(**SMALL.get(name, {}) | changes)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from conftest import batch, build, flat
 
-from benchmark.datasets import load_dataset, scaled
+from benchmark.data import load
+from benchmark.data.base import scaled
 from benchmark.job import Job
 from benchmark.loop import prepare
 from methods import estimators, nets
@@ -64,14 +65,14 @@ def test_the_settings_reach_the_loop():
 
 
 def test_scaled_data_are_measured_as_they_are():
-    plain = load_dataset("grid")
+    plain = load("grid")
     far = scaled(plain, 5.0)
     z = torch.randn(2000, 3, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(far.push(z), 5 * plain.push(z))
     assert far.evaluate(far.push(z)) == pytest.approx(plain.evaluate(plain.push(z)), rel=1e-3)
     assert (far.keep(far.push(z))["counts"] == plain.keep(plain.push(z))["counts"]).mean() > 0.999
     with pytest.raises(ValueError, match="coordinate_scale"):
-        scaled(load_dataset("toy1d"), 5.0)
+        scaled(load("toy1d"), 5.0)
 
 
 def test_scaled_coordinates_reach_generator_and_density():

@@ -7,8 +7,8 @@ import pytest
 from ledger import claim, shipped, verdict, write_finals, write_run
 
 from benchmark.cli import main
-from benchmark.config import DATASET_NAMES
 from benchmark.core.errors import UserError
+from benchmark.data import DATASETS
 from benchmark.job import Job, parse_label
 from benchmark.report import claims
 from benchmark.report.checks import Figure
@@ -35,7 +35,7 @@ def test_the_shipped_claims_name_what_exists():
         if isinstance(c.rule, Figure):
             continue
         job = preset_of(c) if c.ours else released()
-        assert c.rule.dataset in {*DATASET_NAMES, *job.preset.datasets}
+        assert c.rule.dataset in {*DATASETS, *job.preset.datasets}
         assert c.rule.metric in METRICS or c.rule.statistic == "seconds"
         for method in c.rule.named():
             job.check(method)

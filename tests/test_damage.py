@@ -294,7 +294,7 @@ def older(tmp_path) -> tuple[RunFolder, Execution]:
     old = RunFolder(tmp_path, run, "older code")
     old.open()
     old.write_provenance({"status": "complete", "commit": "older"})
-    new = RunFolder(tmp_path, run, code_version(run.module))
+    new = RunFolder(tmp_path, run, code_version(run.module, run.source))
     return new, Execution(tmp_path, jobs=1, device="cpu")
 
 

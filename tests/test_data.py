@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import math
 
 import pytest
 import torch
 from conftest import build
 
-from benchmark.config import DATASET_NAMES
-from benchmark.datasets import MIXTURES, PHOTOS, STACKED, TOYS, load_dataset
-from benchmark.noise import BLOCK, Feed, draw
+from benchmark.data import DATASETS, load
+from benchmark.data.noise import BLOCK, Feed, draw
+
+MIXTURES = [name for name, entry in DATASETS.items() if entry.family == "plane"]
 
 
-def test_the_names_known_without_torch_are_the_datasets():
-    assert (*MIXTURES, *TOYS, *STACKED, *PHOTOS) == DATASET_NAMES
+def test_every_dataset_is_a_function_of_its_module():
+    for name, entry in DATASETS.items():
+        module = importlib.import_module(entry.module)
+        assert inspect.signature(getattr(module, name)).parameters["device"].default == "cpu"
+        assert {entry.like, entry.instead} <= {"", *DATASETS}
 
 
 def test_ring_geometry(ring):
     assert torch.allclose(ring.centers.norm(dim=1), torch.ones(8))
     gaps = torch.cdist(ring.centers, ring.centers).fill_diagonal_(9).min(1).values
     assert torch.allclose(gaps, torch.full((8,), 2 * math.sin(math.pi / 8)))
-    assert ring.std == 0.1  # a standard deviation, not a variance (trap T1)
+    assert ring.std == 0.1  # a standard deviation, not a variance
 
 
 def test_grid_geometry():
-    grid = MIXTURES["grid"]()
+    grid = load("grid").modes
     assert grid.std == 0.01 and len(grid.centers) == 100
     assert torch.allclose(grid.centers.unique(), torch.linspace(-0.9, 0.9, 10))
 
 
 @pytest.mark.parametrize("name", MIXTURES)
 def test_components_have_equal_weight_and_the_stated_spread(name):
-    data, n = MIXTURES[name](), 400_000
+    data, n = load(name).modes, 400_000
     x = data.push(torch.randn(n, 3, generator=torch.Generator().manual_seed(0)))
     index = torch.cdist(x, data.centers).argmin(1)
     counts = index.bincount(minlength=len(data.centers))
@@ -44,7 +50,7 @@ def test_components_have_equal_weight_and_the_stated_spread(name):
 
 def feed(name, seed=0, dataset="ring"):
     method, spec = build(name)
-    return Feed(method, spec, dataset, load_dataset(dataset), seed, "cpu")
+    return Feed(method, spec, dataset, load(dataset), seed, "cpu")
 
 
 def test_all_methods_of_a_seed_see_the_same_data():

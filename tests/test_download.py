@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import images, photos
 from benchmark.cli import main
 from benchmark.core.errors import UserError
+from benchmark.data import digits, photos
+from benchmark.data.vision import torchvision
 from benchmark.options import OFFLINE
-from benchmark.vision import torchvision
 
 
 @pytest.fixture(autouse=True)
@@ -23,9 +23,9 @@ def empty_root(tmp_path, monkeypatch):
     """No data anywhere, and no memory of any."""
     monkeypatch.setenv("DATA_ROOT", str(tmp_path / "data"))
     monkeypatch.delenv(OFFLINE, raising=False)
-    images.mnist.cache_clear()
+    digits.mnist.cache_clear()
     yield
-    images.mnist.cache_clear()
+    digits.mnist.cache_clear()
 
 
 def files(root: Path) -> list[str]:
@@ -67,7 +67,7 @@ def server(monkeypatch):
 def test_a_wrong_answer_is_told_and_not_kept(how, server, tmp_path, monkeypatch):
     monkeypatch.setattr(server, "how", how)
     with pytest.raises(UserError, match="lacks .*downloading failed .*DATA_ROOT") as caught:
-        images.mnist()
+        digits.mnist()
     assert "\n" not in str(caught.value) and server.asked
     assert files(tmp_path) == []
 
@@ -86,19 +86,19 @@ class Archive:
 
 @pytest.mark.parametrize("wrong", [True, False])
 def test_only_the_published_files_are_kept(wrong, tmp_path, monkeypatch):
-    contents = {name: name.encode() * 9 for name in images.MNIST}
+    contents = {name: name.encode() * 9 for name in digits.MNIST}
     hashes = {name: hashlib.sha256(c).hexdigest() for name, c in contents.items()}
     if wrong:
         contents[list(contents)[-1]] += b"!"
-    monkeypatch.setattr(images, "MNIST", hashes)
+    monkeypatch.setattr(digits, "MNIST", hashes)
     monkeypatch.setattr(Archive, "contents", contents)
     monkeypatch.setattr(torchvision.datasets, "MNIST", Archive)
     if wrong:
         with pytest.raises(UserError, match="arrived with the wrong SHA-256"):
-            images._download()
+            digits._download()
         assert files(tmp_path) == []
     else:
-        images._download()
+        digits._download()
         assert sorted(files(tmp_path)) == sorted(hashes)
 
 
@@ -114,10 +114,10 @@ def test_a_silent_server_is_not_waited_for(tmp_path, monkeypatch):
 def test_damaged_files_already_there_are_named(tmp_path):
     raw = tmp_path / "data" / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    for name in images.MNIST:
+    for name in digits.MNIST:
         (raw / name).write_bytes(b"<html>quota exceeded</html>")
     with pytest.raises(UserError, match="not the published file"):
-        images.mnist()
+        digits.mnist()
 
 
 def test_offline_opens_no_connection(tmp_path, monkeypatch):
@@ -129,5 +129,5 @@ def test_offline_opens_no_connection(tmp_path, monkeypatch):
     monkeypatch.setenv(OFFLINE, "")  # so that what the option sets is undone
     assert main(["--offline", "--plan", "--out", str(tmp_path / "out")]) == 0
     with pytest.raises(UserError, match="lacks .* offline nothing is downloaded"):
-        images.mnist()
+        digits.mnist()
     assert files(tmp_path) == []

@@ -14,7 +14,7 @@ from conftest import batch, build, flat
 
 from benchmark import worker
 from benchmark.compile import MIN_STEPS, Jit, pays
-from benchmark.datasets import load_dataset
+from benchmark.data import load
 from methods import REGISTRY, lbt
 from methods.base import Spec
 
@@ -53,7 +53,7 @@ def test_an_error_of_the_method_itself_is_not_hidden():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(REGISTRY))
 def test_compiled_equals_eager_and_call_two_does_not_recompile(name):
-    dataset = load_dataset("ring")
+    dataset = load("ring")
     eager, spec = build(name)
     module = __import__(REGISTRY[name], fromlist=["build"])
     from conftest import SMALL

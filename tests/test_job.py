@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmark.config import DATASET_NAMES, named_variants
+from benchmark.config import named_variants
 from benchmark.core.errors import UserError
+from benchmark.data import DATASETS
 from benchmark.job import Job, parse_label
 
 
@@ -60,6 +61,6 @@ def test_every_shipped_variant_says_why_and_can_be_built():
     for method, variants in named_variants().items():
         for name, entry in variants.items():
             assert entry["why"] and set(entry) <= {"why", "settings", "on"}
-            assert set(entry.get("on", {})) <= set(DATASET_NAMES)
+            assert set(entry.get("on", {})) <= set(DATASETS)
             for dataset in entry.get("on", ["ring", "grid"]):
                 job.runs(dataset, f"{method}[{name}]")

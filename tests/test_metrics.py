@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmark.datasets import MIXTURES
+from benchmark.data import load
 from metrics import mixture_metrics
 from metrics.intervals import t_interval
 
@@ -20,7 +20,7 @@ def at_modes(counts, centers):
 
 @pytest.mark.parametrize("name", ["ring", "grid"])
 def test_perfect_sampler(name):
-    data = MIXTURES[name]()
+    data = load(name).modes
     x = data.push(torch.randn(200_000, 3, generator=torch.Generator().manual_seed(0)))
     got = mixture_metrics(x, data.centers, data.std)
     assert got["modes_covered"] == got["modes_in_kl"] == len(data.centers)
@@ -107,7 +107,7 @@ def test_accepts_numpy(ring):
 
 @pytest.mark.slow
 def test_half_a_million_samples_within_a_second():
-    data = MIXTURES["grid"]()
+    data = load("grid").modes
     x = data.push(torch.randn(500_000, 3))
     mixture_metrics(x, data.centers, data.std)
     start = time.perf_counter()

@@ -11,15 +11,17 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmark import images
 from benchmark.cli import main
 from benchmark.core.errors import UserError
-from benchmark.datasets import load_dataset, pixels
+from benchmark.data import digits as files
+from benchmark.data import load
+from benchmark.data.base import pixels
+from benchmark.data.stacked import INDEX_DIM, stacks
 from benchmark.job import Job
 from metrics import classifier, stacked_mnist_metrics
 
 needs_mnist = pytest.mark.skipif(
-    not images.mnist_found(), reason="no MNIST in DATA_ROOT (see README)"
+    not files.mnist_found(), reason="no MNIST in DATA_ROOT (see README)"
 )
 
 
@@ -53,9 +55,9 @@ def test_other_input_is_refused(digits):
 
 @pytest.mark.parametrize("name", ["mnist", "digits"])
 def test_the_shipped_classifier_is_as_accurate_as_its_record(name):
-    if name == "mnist" and not images.mnist_found():
+    if name == "mnist" and not files.mnist_found():
         pytest.skip("no MNIST in DATA_ROOT (see README)")
-    digits = images.mnist() if name == "mnist" else images.sklearn_digits()
+    digits = files.mnist() if name == "mnist" else files.sklearn_digits()
     model = classifier.load(name)
     assert not model.training
     x, labels = digits.images[digits.train :], digits.labels[digits.train :]
@@ -84,8 +86,8 @@ def test_altered_weights_are_refused(tmp_path, monkeypatch):
     "name", [pytest.param("stacked_mnist", marks=needs_mnist), "stacked_digits"]
 )
 def test_real_stacks_give_all_modes(name):
-    data = load_dataset(name)
-    z = torch.randn(26_000, images.INDEX_DIM, generator=torch.Generator().manual_seed(0))
+    data = load(name)
+    z = torch.randn(26_000, INDEX_DIM, generator=torch.Generator().manual_seed(0))
     got = data.evaluate(torch.cat([data.push(part) for part in z.split(2000)]))
     assert got["smnist_modes"] == 1000
     assert 0.015 < got["smnist_kl"] < 0.05  # sampling alone makes 0.019
@@ -94,7 +96,7 @@ def test_real_stacks_give_all_modes(name):
 def test_every_stack_is_drawn_equally_often():
     """A digit's place as its pixels: 128,000 triples of ten digits, drawn 400,000 times."""
     places = torch.arange(10, dtype=torch.uint8).view(10, 1, 1).expand(10, 28, 28)
-    push = images.stacks(images.Digits(places, torch.arange(10), 10), "cpu")
+    push = stacks(files.Digits(places, torch.arange(10), 10), "cpu")
     z = torch.randn(400_000, 1, generator=torch.Generator().manual_seed(0))
     drawn = torch.cat([push(part)[:, :, 0, 0] for part in z.split(2_000)]) * 255
     counts = (drawn.round().long() @ torch.tensor([100, 10, 1])).bincount(minlength=1000)
@@ -105,8 +107,8 @@ def test_every_stack_is_drawn_equally_often():
 
 
 def test_stacks_are_fixed():
-    digits = images.sklearn_digits()
-    push, again = images.stacks(digits, "cpu"), images.stacks(digits, "cpu")
+    digits = files.sklearn_digits()
+    push, again = stacks(digits, "cpu"), stacks(digits, "cpu")
     z = torch.randn(500, 1, generator=torch.Generator().manual_seed(0))
     x = push(z)
     assert x.shape == (500, 3, 28, 28) and 0 <= x.min() and x.max() <= 1
@@ -116,7 +118,7 @@ def test_stacks_are_fixed():
 
 @needs_mnist
 def test_mnist_is_whole():
-    digits = images.mnist()
+    digits = files.mnist()
     assert digits.images.shape == (70_000, 28, 28) and digits.train == 60_000
     assert digits.labels[:60_000].bincount().tolist() == [
         5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949,
@@ -127,9 +129,9 @@ def fake_root(path: Path, damage) -> Path:
     """A DATA_ROOT with files of the right names: small, and ``damage`` done to the first."""
     raw = path / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    for name in images.MNIST:
+    for name in files.MNIST:
         (raw / f"{name}.gz").write_bytes(gzip.compress(b"nothing"))
-    first = raw / f"{next(iter(images.MNIST))}.gz"
+    first = raw / f"{next(iter(files.MNIST))}.gz"
     damage(first)
     return path
 
@@ -147,20 +149,20 @@ def fake_root(path: Path, damage) -> Path:
 def test_damaged_files_are_refused_by_name(tmp_path, monkeypatch, capsys, damage):
     root = fake_root(tmp_path / "data", damage)
     before = sorted(root.rglob("*"))
-    images.mnist.cache_clear()
+    files.mnist.cache_clear()
     monkeypatch.setenv("DATA_ROOT", str(root))
     command = ["--methods", "oracle", "--dataset", "stacked_mnist", "--preset", "smoke"]
     assert main([*command, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert "train-images-idx3-ubyte.gz" in error and error.count("\n") == 1
     assert sorted(root.rglob("*")) == before
-    images.mnist.cache_clear()
+    files.mnist.cache_clear()
 
 
 @pytest.fixture
 def no_mnist(tmp_path, monkeypatch):
     """An empty DATA_ROOT, and a download that fails as it does offline."""
-    from benchmark.vision import torchvision
+    from benchmark.data.vision import torchvision
 
     def offline(*args, **kwargs):
         raise RuntimeError("Error downloading train-images-idx3-ubyte.gz")
@@ -168,10 +170,10 @@ def no_mnist(tmp_path, monkeypatch):
     root = tmp_path / "data"
     monkeypatch.setenv("DATA_ROOT", str(root))
     monkeypatch.setattr(torchvision.datasets, "MNIST", offline)
-    images.mnist.cache_clear()
+    files.mnist.cache_clear()
     Job.mnist.cache_clear()
     yield root
-    images.mnist.cache_clear()
+    files.mnist.cache_clear()
     Job.mnist.cache_clear()
 
 
@@ -185,19 +187,19 @@ def test_missing_files_are_named_and_where_to_put_them(no_mnist, tmp_path, capsy
 
 
 def test_a_wrong_download_is_not_kept(tmp_path, monkeypatch):
-    from benchmark.vision import torchvision
+    from benchmark.data.vision import torchvision
 
     def wrong(root, download):
         raw = Path(root) / "MNIST" / "raw"
         raw.mkdir(parents=True)
-        for name in images.MNIST:
+        for name in files.MNIST:
             (raw / name).write_bytes(b"a quota page")
 
     monkeypatch.setenv("DATA_ROOT", str(tmp_path))
     monkeypatch.setattr(torchvision.datasets, "MNIST", wrong)
-    images.mnist.cache_clear()
+    files.mnist.cache_clear()
     with pytest.raises(UserError, match="wrong SHA-256"):
-        images.mnist()
+        files.mnist()
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 
 

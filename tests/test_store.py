@@ -7,6 +7,7 @@ import ast
 import pytest
 
 from benchmark.core.files import replaced, write_text
+from benchmark.data import DATASETS
 from benchmark.job import Job
 from benchmark.store import code, provenance
 
@@ -52,5 +53,6 @@ def test_code_version_ignores_comments_places_and_other_methods():
     assert version(source) == version(bare)
     assert version(source) != version(bare.replace("return x", "return -x"))
     assert version("a = 1\nb = 2", source) == version("b = 2", "a = 1", bare)
-    assert code.code_version("methods.lbt") != code.code_version("methods.gan")
+    data = [DATASETS[name].module for name in ("ring", "cifar10")]
+    assert len({code.code_version(m, d) for m in ("methods.lbt", "methods.gan") for d in data}) == 4
     assert len(provenance.commit()) >= 7

@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from benchmark.artefacts import fig1, fig7
 from benchmark.cli import main
-from benchmark.datasets import load_dataset
+from benchmark.data import load
 from benchmark.job import Job
 from benchmark.loop import execute
 from benchmark.store.folder import RunFolder
@@ -137,7 +137,7 @@ def test_gaussian_estimator_by_hand():
 
 
 def test_the_data_are_the_example():
-    dataset = load_dataset("toy1d")
+    dataset = load("toy1d")
     x = dataset.push(torch.randn(400_000, 2, generator=torch.Generator().manual_seed(0)))
     found = dataset.evaluate(x)
     assert abs(found["mean_low"] + 3) < 0.02 and abs(found["mean_high"] - 3) < 0.02  # 5 errors

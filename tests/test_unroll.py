@@ -10,7 +10,7 @@ from conftest import batch, flat, tree_map
 from torch.func import grad
 
 from benchmark.core.modules import config_class
-from benchmark.datasets import load_dataset
+from benchmark.data import load
 from methods import REGISTRY, nets
 from methods.base import Spec
 from methods.optim import adam, sgd
@@ -86,7 +86,7 @@ CASES = {
 
 def double(name, **changes):
     """A method on the ring with its state and one batch, in float64."""
-    dataset = load_dataset("ring")
+    dataset = load("ring")
     spec = Spec((2,), 4, 8, dataset.push)
     module = importlib.import_module(REGISTRY[name])
     method = module.build(spec, config_class(module)(**changes))

@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 from scipy.ndimage import gaussian_filter
 
 from benchmark.artefacts import style
-from benchmark.datasets import DENSITY_BINS, DENSITY_EXTENT
+from benchmark.data.mixtures import DENSITY_BINS, DENSITY_EXTENT
 from benchmark.results import Results
 from benchmark.tables import ordered
 

@@ -25,7 +25,8 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, NullFormatter
 
 from benchmark.artefacts import densities, style
-from benchmark.config import STAND_INS, STUDENTS
+from benchmark.config import STUDENTS
+from benchmark.data import DATASETS
 from benchmark.job import Job
 from benchmark.results import Results
 from benchmark.tables import ordered, write_csv
@@ -52,7 +53,7 @@ WIDE, HIGH = 0.25, 0.055  # what the name of a line takes, shares of an axis
 
 def needs(job: Job) -> list[tuple[str, str]]:
     """What the preset lists; nothing of Stacked MNIST where MNIST cannot be had."""
-    names = [d for d in entries(job) if job.budget(d).data not in STAND_INS or job.mnist()]
+    names = [d for d in entries(job) if not DATASETS[job.budget(d).data].instead or job.mnist()]
     return [(d, method) for d in names for method in job.budget(d).updates]
 
 

@@ -11,28 +11,25 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmark import photos
+from benchmark import data
 from benchmark.artefacts import sheets, style
 from benchmark.core.errors import UserError
 from benchmark.job import Job
 from benchmark.results import Results
 
 METHODS = ("gan", "lbt_gan")
-LOADERS = {"cifar10": photos.cifar10, "celeba": photos.celeba}
-NAMES = {"cifar10": "CIFAR-10", "celeba": "CelebA"}
+PHOTOS = ("cifar10", "celeba")
 ONE_SEED = True
 
 
 def needs(job: Job) -> list[tuple[str, str]]:
     """Both methods on whichever of the two datasets is at hand."""
     found = []
-    for dataset, load in LOADERS.items():
-        if dataset not in job.preset.datasets:
-            continue
+    for dataset in (name for name in PHOTOS if name in job.preset.datasets):
         try:
-            load()
+            data.ensure(dataset)
         except UserError as error:
-            print(f"fig5: left out {NAMES[dataset]}: {error}", file=sys.stderr)
+            print(f"fig5: left out {data.DATASETS[dataset].name}: {error}", file=sys.stderr)
             continue
         found += [(dataset, method) for method in METHODS]
     return found
@@ -41,11 +38,11 @@ def needs(job: Job) -> list[tuple[str, str]]:
 def draw(results: Results, job: Job) -> list[Path]:
     """figures/fig5.png, of the datasets that have runs."""
     panels = []
-    for dataset in LOADERS:
+    for dataset in PHOTOS:
         for method in METHODS:
             found = results.samples(dataset, job.label(method))
             if found:
-                title = f"{NAMES[dataset]}: {style.image_name(method)}"
+                title = f"{data.DATASETS[dataset].name}: {style.image_name(method)}"
                 title += score(results, dataset, job.label(method), int(found["seed"]))
                 panels.append(sheets.Panel(title, found["samples"]))
     if not panels:

@@ -19,9 +19,9 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import EngFormatter
 
 from benchmark.artefacts import style
-from benchmark.datasets import ring
+from benchmark.data import load
+from benchmark.data.noise import draw as normals
 from benchmark.job import Job
-from benchmark.noise import draw as normals
 from benchmark.results import Results
 from benchmark.tables import final, write_csv
 from metrics import METRICS
@@ -88,8 +88,9 @@ def scale(results: Results, job: Job) -> str:
 
 def data_log_density(n: int = 200_000) -> float:
     """E_p[log p(x)] of the ring, nats: what no estimator exceeds. Standard error 1 / sqrt(n)."""
-    modes = ring()
-    x = modes.push(normals(0, "ring", "log-density", 0, (n, 3))).double().numpy()
+    data = load("ring")
+    modes = data.modes
+    x = data.push(normals(0, "ring", "log-density", 0, (n, 3))).double().numpy()
     centers = modes.centers.double().numpy()
     squares = ((x[:, None] - centers) ** 2).sum(-1) / modes.std**2
     log_norm = math.log(2 * math.pi * modes.std**2 * len(centers))

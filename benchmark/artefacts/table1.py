@@ -2,7 +2,7 @@
 
 A block per dataset of the preset, each on one family of networks; published rows follow under their
 own source and networks, never averaged with ours. The paper's first four columns are VEEGAN's,
-trained with other networks (trap T9). The stand-in task has a table of its own, table1_digits.
+trained with other networks. The stand-in task has a table of its own, table1_digits.
 What the numbers cannot say, whether a generator collapsed or has not begun to draw, its samples do.
 """
 
@@ -16,12 +16,12 @@ import pandas as pd
 from benchmark.artefacts import sheets, style
 from benchmark.core.files import write_text
 from benchmark.core.paths import REFERENCE
+from benchmark.data import DATASETS
 from benchmark.job import Job
 from benchmark.results import Results
 from benchmark.tables import ordered
 
 STEMS = {"stacked_mnist": "table1", "stacked_digits": "table1_digits"}
-NAMES = {"stacked_mnist": "Stacked MNIST", "stacked_digits": "Stacked digits of scikit-learn"}
 METRICS = {"smnist_modes": ("modes", 1), "smnist_kl": ("kl", 2)}
 
 
@@ -157,7 +157,7 @@ def caption(results: Results, data: str, datasets: list[str], job: Job) -> str:
     counts = {job.budget(d).final_samples for d in datasets if job.has(d)}
     samples = " or ".join(f"{n:,}" for n in sorted(counts))
     return (
-        f"Ours: {NAMES[data]}, {'; '.join(scales)}. Modes of 1,000 and KL to the uniform "
+        f"Ours: {DATASETS[data].name}, {'; '.join(scales)}. Modes of 1,000 and KL to the uniform "
         f"distribution, {samples} samples; mean [95 % interval over seeds]. Published rows: "
         "Stacked MNIST, 25,600 or 26,000 samples, the error they state, networks and budgets of "
         "their own."

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmark.config import STAND_INS
+from benchmark.data import DATASETS
+from benchmark.data.noise import Feed
 from benchmark.job import Job
 from benchmark.loop import prepare
-from benchmark.noise import Feed
 from methods.base import Batch, Method, State
 
 CHECKED_STEPS = 3  # iterations after which peers must agree
@@ -45,7 +45,7 @@ CASES = LBT_CASES | STACKED_CASES | IMAGE_CASES | {m: Case(m, m, "ring", 512) fo
 def build(case: Case, jit=lambda fn: fn, device: str = "cpu") -> tuple[Method, list[Feed]]:
     """The case's method as the training loop builds it, with each seed's noise."""
     exact = ("lbt.detach_v=false", "lbt.eps_root=1e-24") if case.method == "lbt" else ()
-    entry = {other: name for name, other in STAND_INS.items()}.get(case.dataset, case.dataset)
+    entry = DATASETS[case.dataset].like or case.dataset
     job = Job("paper", (f"{entry}.batch={case.batch}", *exact), seeds=(0,))
     (run,) = job.runs(case.dataset, case.method)
     method, spec, dataset = prepare(run, jit)

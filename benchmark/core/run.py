@@ -48,7 +48,8 @@ class Run(Strict):
     data: str  # what that is about
     method: str  # registry key
     label: str  # key, with overrides in brackets: lbt[K=3]
-    module: str  # importable name, or a plugin's file
+    module: str  # the method's: importable name, or a plugin's file
+    source: str  # the data's module, likewise
     seed: int
     budget: DatasetSettings
     settings: dict[str, Any]  # the method's own, complete

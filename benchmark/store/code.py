@@ -9,21 +9,20 @@ from pathlib import Path
 
 from benchmark.core.paths import ROOT
 
-SHARED = ("benchmark.loop", "benchmark.engine", "benchmark.noise", "benchmark.datasets", "metrics")
+LOOP = ("benchmark.loop", "benchmark.engine", "benchmark.data.noise")
 
 
 @cache
-def code_version(module: str) -> str:
-    """Hash of the code that decides a method's numbers.
+def code_version(method: str, data: str) -> str:
+    """Hash of the code that decides a run's numbers, from the modules of its method and its data.
 
-    Covers the method's module and everything of this project that it imports, the loop, the
-    generated data, the noise and the metrics; not how image files are read and stacked. Comments,
-    docstrings and layout do not count, nor do other methods, nor which file a definition stands in:
-    editing those keeps finished runs valid.
+    Covers both and everything of this project that they import of methods, metrics and data, and
+    the loop. Comments, docstrings and layout do not count, nor do other methods and data, nor which
+    file a definition stands in: editing those keeps finished runs valid.
     """
     seen: set[Path] = set()
     found: list[str] = []
-    todo = [_path(name) for name in (module, *SHARED)]
+    todo = [_path(name) for name in (method, data, *LOOP)]
     while todo:
         path = todo.pop()
         if path is None or path in seen:
@@ -47,14 +46,14 @@ def _path(name: str) -> Path | None:
 
 
 def _imports(tree: ast.Module) -> list[str]:
+    """What it imports of methods, metrics and data, but their registries, which name all."""
     names = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-    # The registry names every method; following it would make each depend on all.
-    return [n for n in names if n.split(".")[0] in ("methods", "metrics") and n != "methods"]
+    return [n for n in names if n.startswith(("methods.", "metrics.", "benchmark.data."))]
 
 
 def definitions(tree: ast.Module) -> list[str]:

@@ -35,7 +35,7 @@ class RunFolder:
     def __init__(self, out: Path, run: Run, code: str | None = None) -> None:
         self.path = out / run.folder / "runs" / run.dataset / run.label / f"seed{run.seed}"
         self.run = run
-        self.code = code_version(run.module) if code is None else code
+        self.code = code_version(run.module, run.source) if code is None else code
         self.fingerprint = run.fingerprint(self.code)
         self.checkpoint = self.path / "checkpoint.pt"
 

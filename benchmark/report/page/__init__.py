@@ -19,8 +19,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from benchmark.config import DATASET_NAMES
 from benchmark.core.files import write_text
+from benchmark.data import DATASETS
 from benchmark.job import Job
 from benchmark.report import equal_time
 from benchmark.report.evidence import Evidence
@@ -109,8 +109,8 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
 
 def _place(dataset: str) -> tuple[int, str]:
     """The order of datasets, those with names of their own last."""
-    known = dataset in DATASET_NAMES
-    return (DATASET_NAMES.index(dataset) if known else len(DATASET_NAMES), dataset)
+    known = list(DATASETS)
+    return (known.index(dataset) if dataset in known else len(known), dataset)
 
 
 def _provenance(listed: list[runs.Run]) -> dict[str, Counter]:

@@ -11,8 +11,9 @@ import pandas as pd
 
 from benchmark.artefacts import style
 from benchmark.core.paths import REFERENCE
+from benchmark.data import DATASETS
 from benchmark.report.equal_time import MEASURED
-from benchmark.results import STACKED, Results
+from benchmark.results import Results
 from benchmark.tables import headlines
 from metrics import METRICS, Metric
 
@@ -246,4 +247,5 @@ def _ends(name: str, names: list[str]) -> tuple[str, str] | None:
 
 def is_table1(path: Path) -> bool:
     """Whether a file has the columns of Table 1 (``artefacts.table1``)."""
-    return path.stem in ("table1", *(f"table1_{s.removeprefix('stacked_')}" for s in STACKED))
+    stacked = (name for name, entry in DATASETS.items() if entry.family == "stacks")
+    return path.stem in ("table1", *(f"table1_{s.removeprefix('stacked_')}" for s in stacked))

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from pydantic import Field
 
 from benchmark.artefacts import ARTEFACTS
-from benchmark.config import STAND_INS
 from benchmark.core import strict_yaml
 from benchmark.core.schema import Strict, read
+from benchmark.data import DATASETS
 from benchmark.job import Job
 from benchmark.report.claims import Judged
 from benchmark.report.page import grids
@@ -141,7 +141,8 @@ def _mentions(text: str, place: str) -> bool:
 
 def _ours(data: tuple[str, ...], job: Job) -> list[str]:
     """The preset's datasets of these names, and what stands in for them."""
-    return [d for name in data for d in (name, STAND_INS.get(name)) if d and job.has(d)]
+    stand_ins = {entry.like: name for name, entry in DATASETS.items() if entry.like}
+    return [d for name in data for d in (name, stand_ins.get(name)) if d and job.has(d)]
 
 
 def _grids(path: Path) -> list[grids.Grid]:

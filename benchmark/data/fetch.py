@@ -1,4 +1,4 @@
-"""Data files that are downloaded: into a folder aside, so that only what is whole is kept."""
+"""Where data files lie, and how they get there: whole, or not at all."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmark.core.errors import UserError, first_line
-from benchmark.options import OFFLINE
+from benchmark.core.paths import ROOT
 
+OFFLINE = "LBT_BENCH_OFFLINE"  # environment variable: set and not empty, nothing is downloaded
 PATIENCE = 60.0  # seconds that a server may be silent
+
+
+def data_root() -> Path:
+    """Where data lies: the environment's ``DATA_ROOT``, by default ``data/`` in the project."""
+    return Path(os.environ.get("DATA_ROOT") or ROOT / "data")
 
 
 @contextlib.contextmanager

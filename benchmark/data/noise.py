@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from benchmark.datasets import Dataset
+from benchmark.data.base import Dataset
 from methods.base import Batch, Method, Spec, seeded
 
 BLOCK = 4  # steps drawn at once: amortises seeding the generators

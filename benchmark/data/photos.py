@@ -17,11 +17,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from benchmark import fetch
 from benchmark.core.errors import UserError, first_line
 from benchmark.core.files import replaced
-from benchmark.images import data_root
+from benchmark.data import fetch
+from benchmark.data.base import KEPT_IMAGES, Dataset, pixels
+from benchmark.data.fetch import data_root
 
 HELD_OUT = 5_000  # of CelebA; authors' code
 CELEBA_SIZE, CELEBA_CROP = (178, 218), 108
@@ -29,8 +31,28 @@ SHUFFLE_SEED = 12345  # authors' seed
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
+def cifar10(device: str = "cpu") -> Dataset:
+    """CIFAR-10's training images, or a subset of them."""
+    return photographs(cifar10_images(), device)
+
+
+def celeba(device: str = "cpu") -> Dataset:
+    """CelebA in 64 x 64 crops, or any folder of images."""
+    return photographs(celeba_images(), device)
+
+
+def ensure(name: str) -> None:
+    """See that the images are there. Raises UserError where they cannot be had."""
+    _pictures() if name == "celeba" else cifar10_images()  # decoding the former takes minutes
+
+
+def images(name: str) -> Tensor:
+    """The training images of a dataset, bytes (N, 3, H, W). Raises UserError."""
+    return {"cifar10": cifar10_images, "celeba": celeba_images}[name]()
+
+
 @cache
-def cifar10() -> torch.Tensor:
+def cifar10_images() -> Tensor:
     """The training images, bytes (N, 3, 32, 32). Raises UserError where there are none."""
     folder = data_root()
     subsets = sorted((folder / "cifar10").glob("*.npz"))
@@ -53,7 +75,7 @@ def _subset(path: Path) -> np.ndarray:
 
 
 def _torchvision_cifar10(folder: Path) -> np.ndarray:
-    from benchmark.vision import torchvision
+    from benchmark.data.vision import torchvision
 
     load = torchvision.datasets.CIFAR10
     files = folder / "cifar-10-batches-py"
@@ -75,19 +97,13 @@ def _download(folder: Path, load: Callable) -> None:
 
 
 @cache
-def celeba() -> torch.Tensor:
+def celeba_images() -> Tensor:
     """The training images, bytes (N, 3, 64, 64). Raises UserError where there are none.
 
     Decoding takes minutes once; the result is kept beside the images, named after their number and
     a hash of their names and sizes.
     """
-    folder = data_root() / "celeba"
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise UserError(
-            f"CelebA: no images under {folder}; put img_align_celeba/ or any folder of images "
-            "there, or set DATA_ROOT"
-        )
+    folder, paths = _pictures()
     named = "\n".join(f"{p.relative_to(folder)} {p.stat().st_size}" for p in paths)
     digest = hashlib.sha256(named.encode()).hexdigest()[:8]
     kept = folder / f"crops-64-of-{len(paths)}-{digest}.npy"
@@ -101,6 +117,18 @@ def celeba() -> torch.Tensor:
     return torch.from_numpy(crops[order]).permute(0, 3, 1, 2).contiguous()
 
 
+def _pictures() -> tuple[Path, list[Path]]:
+    """CelebA's folder and the image files in it. Raises UserError where there are none."""
+    folder = data_root() / "celeba"
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise UserError(
+            f"CelebA: no images under {folder}; put img_align_celeba/ or any folder of images "
+            "there, or set DATA_ROOT"
+        )
+    return folder, paths
+
+
 def _crop(path: Path) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError
 
@@ -112,3 +140,19 @@ def _crop(path: Path) -> np.ndarray:
     except (OSError, UnidentifiedImageError) as error:
         raise UserError(f"{path}: {first_line(error)}") from None
     return np.asarray(square.resize((64, 64), Image.Resampling.BILINEAR))
+
+
+def photographs(pictures: Tensor, device: str = "cpu") -> Dataset:
+    """Draws from a set of images (N, C, H, W), bytes; looked at, not measured, as in the paper."""
+    pictures = pictures.to(device)
+    count = len(pictures)
+
+    def push(z: Tensor) -> Tensor:
+        index = (torch.special.ndtr(z[..., 0]) * count).long().clamp(max=count - 1)
+        return pictures[index].float() / 255
+
+    def keep(x: Tensor) -> dict[str, np.ndarray]:
+        return {"samples": pixels(x[:KEPT_IMAGES])}
+
+    shape = tuple(pictures.shape[1:])
+    return Dataset(shape, push, 1, lambda x: {}, keep, chunk=KEPT_IMAGES)

@@ -1,17 +1,14 @@
-"""Digits: MNIST from ``DATA_ROOT``, scikit-learn's bundled ones, and stacks of either.
+"""Single digits: MNIST from ``DATA_ROOT``, and scikit-learn's bundled ones.
 
 The files are checked against the published hashes on every load, and downloaded (through
-torchvision) only where they are missing. Stacks are built where they are used, from the digits;
-they are never stored.
+torchvision) only where they are missing.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import zlib
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -21,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from benchmark import fetch
 from benchmark.core.errors import UserError, first_line
-from benchmark.core.paths import ROOT
+from benchmark.data import fetch
+from benchmark.data.fetch import data_root
 
 # SHA-256 of the canonical files, uncompressed.
 MNIST = {
@@ -32,9 +29,6 @@ MNIST = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-STACKS = 128_000  # paper section 5.2
-STACKING_SEED = 12345  # authors' code
-INDEX_DIM = 1  # one normal picks a stack
 
 
 class Digits(NamedTuple):
@@ -45,11 +39,6 @@ class Digits(NamedTuple):
     images: Tensor
     labels: Tensor
     train: int
-
-
-def data_root() -> Path:
-    """Where data lies: the environment's ``DATA_ROOT``, by default ``data/`` in the project."""
-    return Path(os.environ.get("DATA_ROOT") or ROOT / "data")
 
 
 def mnist_found() -> bool:
@@ -87,23 +76,6 @@ def sklearn_digits() -> Digits:
     return Digits(images[order], labels[order], int((~test).sum()))
 
 
-def stacks(digits: Digits, device: str) -> Callable[[Tensor], Tensor]:
-    """Map of normals (N, >= INDEX_DIM) to real stacks (N, 3, 28, 28), pixels in [0, 1].
-
-    One of STACKS triples of digits, drawn once with replacement from all of them, as the authors
-    do (their training set holds MNIST's test digits too, trap T13).
-    """
-    generator = torch.Generator().manual_seed(STACKING_SEED)
-    triples = torch.randint(len(digits.images), (STACKS, 3), generator=generator).to(device)
-    images = digits.images.to(device)
-
-    def push(z: Tensor) -> Tensor:
-        index = (torch.special.ndtr(z[..., 0]) * STACKS).long().clamp(max=STACKS - 1)
-        return images[triples[index]].float() / 255
-
-    return push
-
-
 def _folder() -> Path:
     return data_root() / "MNIST" / "raw"
 
@@ -131,7 +103,7 @@ def _download() -> None:
     lacks = ", ".join(f"{name}.gz" for name in MNIST if _file(name) is None)
     advice = "put the files there, or set DATA_ROOT to where they are"
     with fetch.aside("MNIST", _folder(), lacks, advice) as inside:
-        from benchmark.vision import torchvision
+        from benchmark.data.vision import torchvision
 
         torchvision.datasets.MNIST(inside, download=True)
         fetched = inside / "MNIST" / "raw"
