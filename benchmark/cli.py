@@ -144,7 +144,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     mkl.use_full_width()  # before the next imports, which bring torch in
     from benchmark.artefacts import ARTEFACTS
-    from benchmark.job import Job
+    from benchmark.experiments.job import Job
 
     if arguments.data_root:
         os.environ["DATA_ROOT"] = str(arguments.data_root.resolve())  # for the workers too
@@ -313,7 +313,7 @@ def requested(arguments: argparse.Namespace, job, names: list[str]) -> list:
     import importlib
 
     from benchmark.artefacts import ARTEFACTS
-    from benchmark.job import parse_label
+    from benchmark.experiments.labels import parse_label
 
     methods = split(arguments.methods)
     datasets = split(arguments.dataset)

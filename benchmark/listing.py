@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 
 from benchmark.artefacts import ARTEFACTS
-from benchmark.config import PRESETS, named_variants
 from benchmark.core import strict_yaml
 from benchmark.core.paths import ROOT
 from benchmark.data import DATASETS
+from benchmark.experiments.presets import PRESETS
+from benchmark.experiments.variants import named_variants
 from methods import REGISTRY
 
 

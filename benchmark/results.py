@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from benchmark import tables
-from benchmark.config import STUDENTS
 from benchmark.core.files import read_json
 from benchmark.data import DATASETS
-from benchmark.job import Job
+from benchmark.experiments.job import Job
+from benchmark.experiments.presets import STUDENTS
 
 BUDGET = {  # what decides how far a run got, besides its method: setting -> in words
     "iterations": "{} updates",

@@ -24,13 +24,14 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.config import named_variants
 from benchmark.core import mkl, strict_yaml
 from benchmark.core.errors import DONE, UserError, exit_code, unknown
 from benchmark.core.paths import ROOT
 from benchmark.core.run import Run
 from benchmark.core.schema import read
-from benchmark.job import Job, parse_label
+from benchmark.experiments.job import Job
+from benchmark.experiments.labels import parse_label
+from benchmark.experiments.variants import named_variants
 
 SPACES = Path(__file__).parent / "searches.yaml"
 PRESET = "students"  # whose data budgets are searched

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.job import parse_label
+from benchmark.experiments.labels import parse_label
 from benchmark.report import claims
 from benchmark.report.evidence import Evidence, released
 

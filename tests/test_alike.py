@@ -10,7 +10,7 @@ from conftest import batch, build, flat
 
 from benchmark.data import load
 from benchmark.data.base import scaled
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.loop import prepare
 from methods import estimators, nets
 from methods.base import Spec

@@ -9,7 +9,8 @@ from ledger import claim, shipped, verdict, write_finals, write_run
 from benchmark.cli import main
 from benchmark.core.errors import UserError
 from benchmark.data import DATASETS
-from benchmark.job import Job, parse_label
+from benchmark.experiments.job import Job
+from benchmark.experiments.labels import parse_label
 from benchmark.report import claims
 from benchmark.report.checks import Figure
 from benchmark.report.evidence import Evidence, released

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmark import tables
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.report import claims, equal_time, page
 from benchmark.report.page import overall
 from benchmark.results import Results

@@ -9,7 +9,7 @@ import torch
 from conftest import SMALL, batch, build, flat, tree_map
 
 from benchmark.core.files import read_json
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.loop import execute
 from benchmark.store.folder import RunFolder
 from methods import REGISTRY

@@ -18,7 +18,7 @@ from benchmark import tables
 from benchmark.cli import main
 from benchmark.core.errors import StorageError
 from benchmark.core.files import read_json
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.store import checkpoints
 from benchmark.store.code import code_version
 from benchmark.store.folder import RunFolder

@@ -10,11 +10,13 @@ import pytest
 import yaml
 from faults import LONG, SIZE
 
-from benchmark import config, job, tables, text
+from benchmark import tables, text
 from benchmark.cli import main
 from benchmark.core import strict_yaml
 from benchmark.core.errors import UserError
 from benchmark.core.files import write_json
+from benchmark.experiments import job
+from benchmark.experiments import presets as config
 
 CONFIGURATIONS = 10_000 if LONG else 300
 PRESET = """description: a test

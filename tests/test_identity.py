@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.config import preset_names
-from benchmark.job import Job
+from benchmark.experiments.job import Job
+from benchmark.experiments.presets import preset_names
 
 TABLE = Path(__file__).with_name("identities.csv")
 

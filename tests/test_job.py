@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from benchmark.config import named_variants
 from benchmark.core.errors import UserError
 from benchmark.data import DATASETS
-from benchmark.job import Job, parse_label
+from benchmark.experiments.job import Job
+from benchmark.experiments.labels import parse_label
+from benchmark.experiments.variants import named_variants
 
 
 def test_a_variant_is_named_by_its_settings():

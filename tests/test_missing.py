@@ -12,7 +12,7 @@ from ledger import write_run
 
 from benchmark import tables
 from benchmark.artefacts import fig6, fig7
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.report import page
 from benchmark.report.evidence import Evidence
 from benchmark.results import Results

@@ -11,7 +11,7 @@ from ledger import write_run
 from reader import COLOURS, WIDTHS, Reader
 
 from benchmark.cli import main
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.report import claims, page
 from benchmark.report.page import overall
 

@@ -21,7 +21,7 @@ from benchmark import cli as command_line
 from benchmark.artefacts import ARTEFACTS
 from benchmark.cli import main, parser
 from benchmark.core.files import write_json
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.report import claims, page
 from benchmark.report.page import curves, grids, pictures, runs, scale, sections, verdicts
 from benchmark.results import Results

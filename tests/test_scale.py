@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmark.artefacts import sheets, style, table1
 from benchmark.cli import main
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.report import claims, page
 from benchmark.report.evidence import Evidence
 from benchmark.report.page import overall, scale

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from benchmark import search
-from benchmark.job import Job, parse_label
+from benchmark.experiments.job import Job
+from benchmark.experiments.labels import parse_label
 from benchmark.search import load, main, ranked, resolve, trials
 
 

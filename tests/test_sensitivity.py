@@ -9,7 +9,7 @@ from conftest import build
 
 from benchmark.artefacts import fig6
 from benchmark.cli import main
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from methods import estimators, nets
 from methods.base import Spec
 

@@ -15,7 +15,7 @@ from benchmark.compile import Jit, product
 from benchmark.core.files import read_json
 from benchmark.core.modules import config_class
 from benchmark.engine import Engine
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.loop import execute
 from benchmark.store.folder import RunFolder
 from methods import REGISTRY

@@ -17,7 +17,7 @@ from benchmark.data import digits as files
 from benchmark.data import load
 from benchmark.data.base import pixels
 from benchmark.data.stacked import INDEX_DIM, stacks
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from metrics import classifier, stacked_mnist_metrics
 
 needs_mnist = pytest.mark.skipif(

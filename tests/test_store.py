@@ -8,7 +8,7 @@ import pytest
 
 from benchmark.core.files import replaced, write_text
 from benchmark.data import DATASETS
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.store import code, provenance
 
 

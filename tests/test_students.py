@@ -8,7 +8,7 @@ import pytest
 from benchmark.artefacts import estimators, table1
 from benchmark.cli import main
 from benchmark.core.files import write_json
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.results import Results
 
 

@@ -15,7 +15,7 @@ from scipy.stats import norm
 from benchmark.artefacts import fig1, fig7
 from benchmark.cli import main
 from benchmark.data import load
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.loop import execute
 from benchmark.store.folder import RunFolder
 from methods import estimators, nets

@@ -25,9 +25,9 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, NullFormatter
 
 from benchmark.artefacts import densities, style
-from benchmark.config import STUDENTS
 from benchmark.data import DATASETS
-from benchmark.job import Job
+from benchmark.experiments.job import Job
+from benchmark.experiments.presets import STUDENTS
 from benchmark.results import Results
 from benchmark.tables import ordered, write_csv
 from metrics import METRICS

@@ -17,7 +17,7 @@ from matplotlib import pyplot as plt
 from scipy.optimize import minimize
 
 from benchmark.artefacts import style
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.results import Results
 from benchmark.tables import write_csv
 from metrics import toy

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.artefacts import densities
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.results import Results
 
 MIXTURES = ("ring", "grid")

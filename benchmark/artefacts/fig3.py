@@ -14,7 +14,7 @@ from matplotlib import pyplot as plt
 from matplotlib.ticker import EngFormatter
 
 from benchmark.artefacts import style
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.results import Results
 from benchmark.tables import ordered
 from metrics import METRICS

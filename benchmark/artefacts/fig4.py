@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmark.artefacts import sheets, style
 from benchmark.artefacts.table1 import networks
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.results import Results
 
 METHODS, RATIOS = ("gan", "lbt_gan"), (1.0, 0.5)

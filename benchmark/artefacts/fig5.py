@@ -14,7 +14,7 @@ from pathlib import Path
 from benchmark import data
 from benchmark.artefacts import sheets, style
 from benchmark.core.errors import UserError
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.results import Results
 
 METHODS = ("gan", "lbt_gan")

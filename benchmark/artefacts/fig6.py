@@ -21,7 +21,7 @@ from matplotlib.ticker import EngFormatter
 from benchmark.artefacts import style
 from benchmark.data import load
 from benchmark.data.noise import draw as normals
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.results import Results
 from benchmark.tables import final, write_csv
 from metrics import METRICS

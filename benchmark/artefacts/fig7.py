@@ -19,7 +19,7 @@ from matplotlib import pyplot as plt
 from scipy.integrate import solve_ivp
 
 from benchmark.artefacts import style
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.results import Results
 from benchmark.tables import write_csv
 from methods.nets import TOY_START

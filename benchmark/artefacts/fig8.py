@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmark.artefacts import sheets
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.results import Results
 
 HIDDEN = "20-20"

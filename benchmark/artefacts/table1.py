@@ -17,7 +17,7 @@ from benchmark.artefacts import sheets, style
 from benchmark.core.files import write_text
 from benchmark.core.paths import REFERENCE
 from benchmark.data import DATASETS
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.results import Results
 from benchmark.tables import ordered
 

@@ -20,7 +20,7 @@ from torch.nn.functional import cosine_similarity
 from benchmark import theory
 from benchmark.artefacts import fig6, style
 from benchmark.core.files import write_text
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.results import Results
 from benchmark.tables import write_csv
 

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmark.data import DATASETS
 from benchmark.data.noise import Feed
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.loop import prepare
 from methods.base import Batch, Method, State
 

@@ -30,10 +30,10 @@ from typing import Literal, NamedTuple
 import pandas as pd
 from pydantic import Field
 
-from benchmark.config import load_preset
 from benchmark.core import strict_yaml
 from benchmark.core.errors import UserError, printable
 from benchmark.core.schema import PROSE, Strict, at_line, read, validated
+from benchmark.experiments.presets import load_preset
 from benchmark.report.checks import Figure
 from benchmark.report.evidence import LOSSES, Evidence, every
 from benchmark.report.finding import MIN_SEEDS, Finding

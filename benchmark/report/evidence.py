@@ -10,9 +10,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from benchmark.config import preset_names
 from benchmark.core.run import DatasetSettings
-from benchmark.job import Job, bracket, parse_label
+from benchmark.experiments.job import Job
+from benchmark.experiments.labels import bracket, parse_label
+from benchmark.experiments.presets import preset_names
 from benchmark.results import Results
 from benchmark.store.folder import run_folders
 from benchmark.tables import final

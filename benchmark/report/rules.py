@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from benchmark.core.schema import Strict
-from benchmark.job import parse_label
+from benchmark.experiments.labels import parse_label
 from benchmark.report.checks import Figure
 from benchmark.report.evidence import COUNTS, Evidence, Statistic
 from benchmark.report.finding import INFINITE, LEVEL, MIN_SEEDS, Finding, Outcome, outcome_of

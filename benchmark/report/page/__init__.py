@@ -21,7 +21,7 @@ from markupsafe import Markup, escape
 
 from benchmark.core.files import write_text
 from benchmark.data import DATASETS
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.report import equal_time
 from benchmark.report.evidence import Evidence
 from benchmark.report.page import curves, grids, runs, scale, sections, verdicts

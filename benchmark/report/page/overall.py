@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from benchmark.config import load_preset, preset_names
 from benchmark.core.files import write_text
+from benchmark.experiments.presets import load_preset, preset_names
 from benchmark.report.claims import Judged
 from benchmark.report.evidence import Evidence, every
 from benchmark.report.page import NAME, fill, verdicts

@@ -14,7 +14,8 @@ from benchmark.artefacts import style
 from benchmark.compile import pays
 from benchmark.core.errors import UserError
 from benchmark.core.files import read_json
-from benchmark.job import Job, parse_label
+from benchmark.experiments.job import Job
+from benchmark.experiments.labels import parse_label
 from benchmark.report.evidence import Evidence, shipped
 from benchmark.report.page.grids import number
 from benchmark.tables import ordered

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from benchmark.artefacts import style
 from benchmark.core.modules import is_file
 from benchmark.core.paths import ROOT
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.report.claims import percent
 from benchmark.report.evidence import Evidence, released
 from benchmark.report.page.grids import Cell, Column, Grid, number

@@ -14,7 +14,7 @@ from benchmark.artefacts import ARTEFACTS
 from benchmark.core import strict_yaml
 from benchmark.core.schema import Strict, read
 from benchmark.data import DATASETS
-from benchmark.job import Job
+from benchmark.experiments.job import Job
 from benchmark.report.claims import Judged
 from benchmark.report.page import grids
 from benchmark.report.page.pictures import Picture, inline

@@ -4,7 +4,6 @@ puts them together.
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,8 +16,6 @@ from benchmark.core.schema import PROSE, Strict, at_line, read, validated
 from methods import REGISTRY
 
 PRESETS = Path(__file__).parent / "presets"
-DEFAULTS = Path(__file__).parent / "defaults.yaml"
-VARIANTS = Path(__file__).parent / "variants.yaml"
 NAME = r"^[A-Za-z][A-Za-z0-9_]{0,59}$"  # of a dataset: it names folders, tables and panels
 STUDENTS = "students_"  # begins the names of datasets that are the artefact estimators' alone
 
@@ -61,15 +58,3 @@ def load_preset(name: str) -> Preset:
 def preset_line(name: str, places: list[tuple]) -> str:
     """The line of a preset's file where the first of those settings stands, in words."""
     return at_line(read(PRESETS / f"{name}.yaml"), places)
-
-
-@cache
-def default_settings() -> dict[str, dict[str, Any]]:
-    """``defaults.yaml``: data -> method or ``common`` -> settings."""
-    return strict_yaml.load(read(DEFAULTS), DEFAULTS.name)
-
-
-@cache
-def named_variants() -> dict[str, dict[str, dict[str, Any]]]:
-    """``variants.yaml``: method -> name -> ``why``, ``settings`` and, by data, ``on``."""
-    return strict_yaml.load(read(VARIANTS), VARIANTS.name)

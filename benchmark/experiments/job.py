@@ -13,32 +13,25 @@ reference facts).
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic_core import PydanticSerializationError
 
-from benchmark import data, strays
-from benchmark.config import (
-    STUDENTS,
-    default_settings,
-    load_preset,
-    named_variants,
-    preset_line,
-)
-from benchmark.core import strict_yaml
+from benchmark import data
 from benchmark.core.errors import UserError, shortened, unknown
 from benchmark.core.modules import config_class, is_file, load_module
 from benchmark.core.run import DatasetSettings, Run
 from benchmark.core.schema import validated
 from benchmark.data import DATASETS
+from benchmark.experiments import strays
+from benchmark.experiments.labels import bracket, cut, parse_label, parse_override
+from benchmark.experiments.presets import STUDENTS, load_preset, preset_line
+from benchmark.experiments.variants import default_settings, variant_settings
 from methods import REGISTRY
-
-LABEL_LENGTH = 120  # characters in the brackets of a label; file systems end at 255
 
 
 class Job:
@@ -129,7 +122,7 @@ class Job:
 
     def _settings(self, dataset: str, method: str, wanted: bool = False) -> dict[str, Any]:
         """The method's complete settings on a dataset, as plain values; of a run that is wanted,
-        none may be named in vain (``benchmark.strays``).
+        none may be named in vain (``benchmark.experiments.strays``).
         """
         key, variant, own = parse_label(method)
         model = config_class(load_module(self.modules[key]))
@@ -233,72 +226,3 @@ class Job:
             )
             for seed in self.seeds or budget.seeds or self.preset.seeds
         ]
-
-
-def parse_override(text: str) -> tuple[str, str, Any]:
-    """``method.key=value`` or ``dataset.key=value`` -> (owner, key, value); value read as YAML."""
-    target, separator, value = text.partition("=")
-    owner, dot, key = target.partition(".")
-    if not (separator and dot and owner and key):
-        raise UserError(f"--set {shortened(text)}: expected method.key=value or dataset.key=value")
-    where = f"--set {shortened(target)}: cannot read the value {shortened(value)!r}"
-    return owner, key, strict_yaml.load(value, where)
-
-
-class Label(NamedTuple):
-    """A method as a user names it: key, the name of a shipped variant or "", and settings."""
-
-    key: str
-    variant: str
-    settings: dict[str, Any]
-
-
-def parse_label(text: str) -> Label:
-    """``lbt[mog,K=3,M=5]`` -> (lbt, mog, {K: 3, M: 5}); values read as YAML."""
-    key, opened, inner = text.partition("[")
-    if not opened:
-        return Label(text, "", {})
-    if not inner.endswith("]"):
-        raise UserError(
-            f"method {shortened(text)!r}: expected name[variant] or name[setting=value,...]"
-        )
-    first, *rest = inner[:-1].split(",")
-    variant, rest = (first, rest) if "=" not in first else ("", [first, *rest])
-    settings = {k: v for _, k, v in (parse_override(f"{key}.{part}") for part in rest)}
-    return Label(key, variant, settings)
-
-
-def variant_settings(key: str, variant: str, data: str | None = None) -> dict[str, Any]:
-    """What ``variants.yaml`` says of a method's variant (on that data). Raises UserError where it
-    has no such variant, or nothing on that data.
-    """
-    if not variant:
-        return {}
-    known = named_variants().get(key, {})
-    if variant not in known:
-        raise unknown(f"variant of {key}", variant, known)
-    entry = known[variant]
-    on = entry.get("on", {})
-    if data is not None and "settings" not in entry and data not in on:
-        only = ", ".join(on)
-        raise UserError(
-            f"{key}[{variant}] has no settings for {data}, only for {only}: choose by --dataset"
-        )
-    return entry.get("settings", {}) | on.get(data, {})
-
-
-def bracket(changed: dict[str, Any], prefix: str = "", variant: str = "") -> str:
-    """``[mog,K=3,M=5]``, safe as part of a folder's name; nothing for no changes."""
-    parts = [f"{prefix}{k}={v}" for k, v in sorted(changed.items())]
-    inner = ",".join([variant, *parts] if variant else parts)
-    safe = re.sub(r"[^A-Za-z0-9_.,=+-]", "_", inner)
-    if safe != inner:  # other settings could become the same text
-        safe += f"~{hashlib.sha256(inner.encode()).hexdigest()[:8]}"
-    return cut(f"[{safe}]", LABEL_LENGTH) if inner else ""
-
-
-def cut(name: str, length: int) -> str:
-    """A folder's name of at most that length; a longer one ends in its hash."""
-    if len(name) <= length:
-        return name
-    return f"{name[: length - 10]}~{hashlib.sha256(name.encode()).hexdigest()[:8]}]"
