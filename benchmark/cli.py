@@ -209,8 +209,9 @@ def claims(out: Path, preset: str | None) -> int:
 def train(runs, how, job, names: list[str]) -> int:
     """Train, rebuild the tables, draw the artefacts, print the summary."""
     from benchmark import data as datasets
-    from benchmark import fid, runner
+    from benchmark import runner
     from benchmark.store.folder import run_folders
+    from benchmark.training import fid
 
     for data in {run.data for run in runs}:
         try:

@@ -89,7 +89,7 @@ def tf32(arguments: argparse.Namespace, runs: Iterable[Run]) -> bool:
 
 def fid(arguments: argparse.Namespace):
     """What ``--fid-weights`` asks for, or None. Raises UserError."""
-    from benchmark.fid import Fid
+    from benchmark.training.fid import Fid
 
     if arguments.fid_samples < 2:
         raise UserError(f"--fid-samples {arguments.fid_samples}: must be at least 2")

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from benchmark import compile, plan
+from benchmark import plan
 from benchmark.core.errors import UserError, printable
 from benchmark.core.run import Run
 from benchmark.launch import Event, Execution, launch
 from benchmark.store.folder import RunFolder
+from benchmark.training import compile
 from methods import REGISTRY
 
 
@@ -19,7 +20,7 @@ def check(runs: Sequence[Run]) -> None:
     """Build every shipped method once, as its process will. Raises UserError where one refuses its
     settings or its data; the mistakes of a plugin are its runs' alone.
     """
-    from benchmark.loop import prepare
+    from benchmark.training.loop import prepare
 
     for run in {(run.dataset, run.label): run for run in runs}.values():
         if run.module in REGISTRY.values():

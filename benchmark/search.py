@@ -60,10 +60,10 @@ def attempt(run: Run, seconds: float) -> dict[str, Any]:
     """Train for that many seconds; updates, time and metrics, NaN where it diverged."""
     import torch
 
-    from benchmark.compile import Jit
     from benchmark.data.noise import Feed, draw
-    from benchmark.engine import Engine
-    from benchmark.loop import CHECK_EVERY, prepare
+    from benchmark.training.compile import Jit
+    from benchmark.training.engine import Engine
+    from benchmark.training.loop import CHECK_EVERY, prepare
     from benchmark.worker import set_up_torch
 
     set_up_torch()

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from benchmark.core.errors import Interrupted, StorageError, first_line
 from benchmark.core.run import Run
-from benchmark.fid import Fid
 from benchmark.store import provenance
 from benchmark.store.folder import RunFolder
 from benchmark.store.lock import Held
+from benchmark.training.fid import Fid
 
 PROGRESS_SECONDS = 0.5  # between reports of one worker
 GRACE = 3.0  # seconds after a signal for the step in progress to end; then it is broken off
@@ -151,8 +151,8 @@ def _train(
 ) -> list[Event]:
     import torch
 
-    from benchmark import compile
-    from benchmark.loop import execute
+    from benchmark.training import compile
+    from benchmark.training.loop import execute
 
     set_up_torch()
     torch.set_float32_matmul_precision("high" if how.tf32 else "highest")

@@ -10,8 +10,8 @@ from conftest import SMALL, batch, build, flat, tree_map
 
 from benchmark.core.files import read_json
 from benchmark.experiments.job import Job
-from benchmark.loop import execute
 from benchmark.store.folder import RunFolder
+from benchmark.training.loop import execute
 from methods import REGISTRY
 
 METHODS = sorted(REGISTRY)

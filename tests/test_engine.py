@@ -13,8 +13,8 @@ import torch
 from conftest import batch, build, flat
 
 from benchmark import worker
-from benchmark.compile import MIN_STEPS, Jit, pays
 from benchmark.data import load
+from benchmark.training.compile import MIN_STEPS, Jit, pays
 from methods import REGISTRY, lbt
 from methods.base import Spec
 

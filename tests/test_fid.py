@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 import torch
 
-from benchmark import fid
 from benchmark.artefacts import fig5
 from benchmark.cli import main
 from benchmark.core.errors import UserError
 from benchmark.results import Results
+from benchmark.training import fid
 
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec("torch_fidelity") is None, reason="no torch-fidelity"

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from conftest import flat, tree_map
 
 from benchmark.core.modules import config_class
-from benchmark.engine import Engine
+from benchmark.training.engine import Engine
 from methods import REGISTRY, estimators, nets
 from methods.base import Method, Spec
 

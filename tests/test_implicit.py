@@ -116,7 +116,7 @@ def test_the_implicit_gradient_is_another():
 
 @pytest.mark.slow
 def test_implicit_compiles_and_does_not_recompile():
-    from benchmark.compile import Jit
+    from benchmark.training.compile import Jit
 
     eager, spec = build("lbt", **IMPLICIT)
     jit = Jit()

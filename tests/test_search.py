@@ -50,7 +50,7 @@ def test_a_blob_has_no_modes_to_its_credit():
 
 def test_a_search_is_recorded_and_continued(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(search, "load", lambda dataset: {"gan": {"eta_psi": [1e-3]}})
-    monkeypatch.setattr("benchmark.compile.Jit.__call__", lambda self, fn: fn)
+    monkeypatch.setattr("benchmark.training.compile.Jit.__call__", lambda self, fn: fn)
     command = ["--seconds", "0.05", "--out", str(tmp_path)]
     assert main([*command, "--trials", "1"]) == 0
     first = pd.read_csv(tmp_path / "students_ring.csv")

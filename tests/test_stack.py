@@ -11,13 +11,13 @@ import torch
 from conftest import SMALL, batch, build, flat
 
 from benchmark import launch
-from benchmark.compile import Jit, product
 from benchmark.core.files import read_json
 from benchmark.core.modules import config_class
-from benchmark.engine import Engine
 from benchmark.experiments.job import Job
-from benchmark.loop import execute
 from benchmark.store.folder import RunFolder
+from benchmark.training.compile import Jit, product
+from benchmark.training.engine import Engine
+from benchmark.training.loop import execute
 from methods import REGISTRY
 
 METHODS = sorted(REGISTRY)

@@ -16,8 +16,8 @@ from benchmark.artefacts import fig1, fig7
 from benchmark.cli import main
 from benchmark.data import load
 from benchmark.experiments.job import Job
-from benchmark.loop import execute
 from benchmark.store.folder import RunFolder
+from benchmark.training.loop import execute
 from methods import estimators, nets
 from methods.base import Spec
 from metrics import toy, toy_metrics

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from benchmark.bench import cases
-from benchmark.compile import Jit
-from benchmark.engine import Engine
-from benchmark.loop import to_device
+from benchmark.training.compile import Jit
+from benchmark.training.engine import Engine
+from benchmark.training.loop import to_device
 from methods import nets
 from methods.lbt import LBTConfig
 

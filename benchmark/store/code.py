@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark.core.paths import ROOT
 
-LOOP = ("benchmark.loop", "benchmark.engine", "benchmark.data.noise")
+LOOP = ("benchmark.training.loop", "benchmark.training.engine", "benchmark.data.noise")
 
 
 @cache

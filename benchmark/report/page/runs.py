@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from benchmark.artefacts import style
-from benchmark.compile import pays
 from benchmark.core.errors import UserError
 from benchmark.core.files import read_json
 from benchmark.experiments.job import Job
@@ -19,6 +18,7 @@ from benchmark.experiments.labels import parse_label
 from benchmark.report.evidence import Evidence, shipped
 from benchmark.report.page.grids import number
 from benchmark.tables import ordered
+from benchmark.training.compile import pays
 from methods import REGISTRY
 
 AGAIN = "repeat"  # --out of the commands, so that they touch nothing of what they repeat

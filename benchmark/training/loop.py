@@ -17,17 +17,17 @@ import torch
 from torch import Tensor
 
 from benchmark import data as datasets
-from benchmark import fid as inception
-from benchmark.compile import Jit
 from benchmark.core.errors import StorageError
 from benchmark.core.files import replaced
 from benchmark.core.modules import config_class, load_module
 from benchmark.core.run import Run
 from benchmark.data.base import Dataset, scaled
 from benchmark.data.noise import Feed, draw
-from benchmark.engine import Engine
 from benchmark.store import checkpoints, provenance
 from benchmark.store.folder import RunFolder
+from benchmark.training import fid as inception
+from benchmark.training.compile import Jit
+from benchmark.training.engine import Engine
 from methods.base import Logs, Method, Spec, State
 from methods.steadying import steadied
 
@@ -59,7 +59,7 @@ def execute(
 ) -> list[str]:
     """Train runs that differ in their seed alone, each from its checkpoint if it has one.
 
-    Several are stacked into one program (``benchmark.engine``), as far as they stand at the same
+    Several are stacked into one program (``benchmark.training.engine``), as far as they stand at the same
     step. checkpoint_seconds: between checkpoints; more where saving would else take more than
     checkpoint_share of the time. progress: called before every step, and often during an
     evaluation, with the number of steps done. fid: what photographs are scored with at the end.

@@ -1,0 +1,1 @@
+"""One process, one program: a method built for its data, and the only loop."""
