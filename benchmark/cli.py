@@ -165,7 +165,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.report:
         return report(arguments.out, job, names or list(ARTEFACTS))
 
-    from benchmark.launch import Execution
+    from benchmark.execution.how import Execution
 
     slurm = options.cluster(arguments)
     if slurm is None:
@@ -185,10 +185,10 @@ def run(arguments: argparse.Namespace) -> int:
         **{"checkpoint_seconds": job.preset.checkpoint_seconds} | limits,
     )
     if arguments.plan:
-        from benchmark import plan, runner
+        from benchmark.execution import cost, runner
 
         todo = runner.unfinished(runs, how)
-        print(plan.describe(todo, len(runs) - len(todo), how.out, how.jobs))
+        print(cost.describe(todo, len(runs) - len(todo), how.out, how.jobs))
         return 0
     return train(runs, how, job, names)
 
@@ -209,7 +209,7 @@ def claims(out: Path, preset: str | None) -> int:
 def train(runs, how, job, names: list[str]) -> int:
     """Train, rebuild the tables, draw the artefacts, print the summary."""
     from benchmark import data as datasets
-    from benchmark import runner
+    from benchmark.execution import runner
     from benchmark.store.folder import run_folders
     from benchmark.training import fid
 

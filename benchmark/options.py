@@ -99,7 +99,7 @@ def fid(arguments: argparse.Namespace):
 
 def cluster(arguments: argparse.Namespace):
     """What ``--launcher slurm`` asks for, or None. Raises UserError."""
-    from benchmark.worker import Slurm
+    from benchmark.execution.how import Slurm
 
     if arguments.launcher == "local":
         return None

@@ -37,7 +37,7 @@ METRICS = {
     "kl": Metric("KL (nats)", False, math.inf, 2),
     "smnist_modes": Metric("modes of 1,000", True, 0.0, 1),
     "smnist_kl": Metric("KL to uniform (nats)", False, math.inf, 2),
-    # Of photographs, on request (benchmark/training/fid.py); how many images they are of goes with them.
+    # Of photographs, on request (training/fid.py); how many images they are of goes with them.
     "fid": Metric("FID", False, math.inf, 1),
     "kid": Metric("KID", False, math.inf, 4),
     "fid_samples": Metric("samples in FID", True, 0.0, 0),

@@ -18,12 +18,13 @@ from benchmark import tables
 from benchmark.cli import main
 from benchmark.core.errors import StorageError
 from benchmark.core.files import read_json
+from benchmark.execution.how import Execution
+from benchmark.execution.worker import failures, set_aside
 from benchmark.experiments.job import Job
 from benchmark.store import checkpoints
 from benchmark.store.code import code_version
 from benchmark.store.folder import RunFolder
 from benchmark.store.lock import Held
-from benchmark.worker import Execution, failures, set_aside
 
 DAMAGES = 1000 if LONG else 100  # of each kind
 COMMITS = 1000 if LONG else 40  # of each of WRITERS processes

@@ -12,8 +12,8 @@ import pytest
 import torch
 from conftest import batch, build, flat
 
-from benchmark import worker
 from benchmark.data import load
+from benchmark.execution import worker
 from benchmark.training.compile import MIN_STEPS, Jit, pays
 from methods import REGISTRY, lbt
 from methods.base import Spec
@@ -133,8 +133,8 @@ def test_matrix_products_stay_exact_to_rounding(stock):
     [
         "from benchmark.cli import main; main(['--plan', '--preset', 'smoke'])",
         "import benchmark.search",
-        "import benchmark.pool",
-        "import benchmark.cluster",
+        "import benchmark.execution.pool",
+        "import benchmark.execution.cluster",
     ],
 )
 def test_torch_comes_after_the_override(use):

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from faults import LONG, ROOT, finish, results, start, wait_for
 
-from benchmark import cluster
 from benchmark.cli import main
-from benchmark.worker import Slurm
+from benchmark.execution import cluster
+from benchmark.execution.how import Slurm
 
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "squeue")
 # A second or more of training a run, in checkpoints of a tenth of a second.

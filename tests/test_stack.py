@@ -10,9 +10,9 @@ import pytest
 import torch
 from conftest import SMALL, batch, build, flat
 
-from benchmark import launch
 from benchmark.core.files import read_json
 from benchmark.core.modules import config_class
+from benchmark.execution import launch
 from benchmark.experiments.job import Job
 from benchmark.store.folder import RunFolder
 from benchmark.training.compile import Jit, product

@@ -59,8 +59,8 @@ def execute(
 ) -> list[str]:
     """Train runs that differ in their seed alone, each from its checkpoint if it has one.
 
-    Several are stacked into one program (``benchmark.training.engine``), as far as they stand at the same
-    step. checkpoint_seconds: between checkpoints; more where saving would else take more than
+    Several are stacked into one program (``engine``), as far as they stand at the same step.
+    checkpoint_seconds: between checkpoints; more where saving would else take more than
     checkpoint_share of the time. progress: called before every step, and often during an
     evaluation, with the number of steps done. fid: what photographs are scored with at the end.
     Whatever is raised between steps ends the runs after saving their states. Returns the final

@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 
 from benchmark.core.run import Run
 from benchmark.data import DATASETS
-from benchmark.worker import Event, Execution, Stopper, attempt
+from benchmark.execution.how import Event, Execution
+from benchmark.execution.worker import Stopper, attempt
 from methods import REGISTRY
-
-__all__ = ["Event", "Execution", "launch", "stacks"]
 
 
 def launch(runs: Sequence[Run], how: Execution, report: Callable[[Event], None]) -> None:
@@ -23,11 +22,11 @@ def launch(runs: Sequence[Run], how: Execution, report: Callable[[Event], None])
     """
     units = stacks(runs, how)
     if how.slurm is not None:
-        from benchmark.cluster import Cluster
+        from benchmark.execution.cluster import Cluster
 
         Cluster(units, how, report).work()
     elif guarded(runs, how) or min(how.jobs, len(units)) > 1:
-        from benchmark.pool import Pool
+        from benchmark.execution.pool import Pool
 
         Pool(units, how, report).work()
     else:

@@ -7,65 +7,17 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from benchmark.core.errors import Interrupted, StorageError, first_line
 from benchmark.core.run import Run
+from benchmark.execution.how import Event, Execution
 from benchmark.store import provenance
 from benchmark.store.folder import RunFolder
 from benchmark.store.lock import Held
-from benchmark.training.fid import Fid
 
 PROGRESS_SECONDS = 0.5  # between reports of one worker
 GRACE = 3.0  # seconds after a signal for the step in progress to end; then it is broken off
-
-
-class Slurm(NamedTuple):
-    """What every task of a cluster job asks for. hours: wall time. memory: GB."""
-
-    partition: str | None = None
-    hours: float = 24.0
-    gpus: int = 0
-    memory: float = 4.0
-
-
-class Execution(NamedTuple):
-    """How runs are carried out. Only the device decides numbers: a GPU draws other noise.
-
-    stack: train the seeds of one method on one dataset as one program; None: where that is faster,
-    which is 2D data on a GPU. tf32: on a GPU, let matrix products round their inputs to 10 bits.
-    timeout: seconds that a run, or a stack of runs, may take in one go. checkpoint_share: of the
-    time, for saving; the interval grows where it would be exceeded. max_rss: GB of memory that its
-    process may hold. slurm: on a cluster, not here. fid: scores of photographs, of runs that end
-    here.
-    """
-
-    out: Path
-    jobs: int
-    device: str = "cpu"
-    compile: bool = True
-    stack: bool | None = None
-    tf32: bool = False
-    checkpoint_seconds: float = 60.0
-    checkpoint_share: float = 0.01
-    force: bool = False
-    timeout: float | None = None
-    max_rss: float | None = None
-    slurm: Slurm | None = None
-    fid: Fid | None = None
-
-
-class Event(NamedTuple):
-    """News of a run: ``step`` done so far, or a final ``status`` with a reason.
-
-    status: complete, diverged, failed, or held where another process has the run.
-    """
-
-    run: Run
-    step: int = 0
-    status: str = ""
-    reason: str = ""
 
 
 class Stopper:

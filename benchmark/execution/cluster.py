@@ -20,7 +20,8 @@ from benchmark.core import mkl
 from benchmark.core.errors import Interrupted, StorageError, UserError, first_line
 from benchmark.core.paths import ROOT
 from benchmark.core.run import Run
-from benchmark.worker import Event, Execution, Slurm, Stopper, failures, set_aside
+from benchmark.execution.how import Event, Execution, Slurm
+from benchmark.execution.worker import Stopper, failures, set_aside
 
 LOOK_SECONDS = 0.5  # between looks for results
 QUEUE_SECONDS = 5.0  # between looks at the queue
@@ -39,7 +40,7 @@ class Task:
 
     def __call__(self) -> list[Event] | StorageError:
         mkl.use_full_width()
-        from benchmark.launch import launch
+        from benchmark.execution.launch import launch
 
         events: list[Event] = []
         ending = False  # the time limit is near

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from benchmark import plan
 from benchmark.core.errors import UserError, printable
 from benchmark.core.run import Run
-from benchmark.launch import Event, Execution, launch
+from benchmark.execution import cost
+from benchmark.execution.how import Event, Execution
+from benchmark.execution.launch import launch
 from benchmark.store.folder import RunFolder
 from benchmark.training import compile
 from methods import REGISTRY
@@ -33,7 +34,7 @@ def check(runs: Sequence[Run]) -> None:
 def unfinished(runs: Sequence[Run], how: Execution) -> list[Run]:
     """The runs that still have to be trained, longest first so that workers end together."""
     todo = [run for run in runs if how.force or not RunFolder(how.out, run).finished()]
-    return sorted(todo, key=lambda run: -plan.seconds(run, how.out))
+    return sorted(todo, key=lambda run: -cost.seconds(run, how.out))
 
 
 def train(runs: Sequence[Run], how: Execution) -> list[Event]:
@@ -60,7 +61,7 @@ class _Progress:
     """One bar for the whole job, in estimated seconds of work; no bar where nobody watches."""
 
     def __init__(self, runs: Sequence[Run], how: Execution) -> None:
-        self.cost = {_name(run): plan.seconds(run, how.out) for run in runs}
+        self.cost = {_name(run): cost.seconds(run, how.out) for run in runs}
         self.done = dict.fromkeys(self.cost, 0.0)
         self.missed: list[Event] = []
         self.bar = tqdm(

@@ -21,7 +21,8 @@ from typing import Any
 from benchmark.core import mkl
 from benchmark.core.errors import Interrupted, StorageError
 from benchmark.core.run import Run
-from benchmark.worker import Event, Execution, Stopper, attempt, failures
+from benchmark.execution.how import Event, Execution
+from benchmark.execution.worker import Stopper, attempt, failures
 
 LOOK_SECONDS = 0.1  # between looks at the workers' memory and time
 LEAVE_SECONDS = 4.0  # for all workers to save and leave after a signal
