@@ -21,6 +21,7 @@ from benchmark.core.errors import Interrupted, StorageError, UserError, first_li
 from benchmark.core.paths import ROOT
 from benchmark.core.run import Run
 from benchmark.execution.how import Event, Execution, Slurm
+from benchmark.execution.launch import launch, stacks
 from benchmark.execution.worker import Stopper, failures, set_aside
 
 LOOK_SECONDS = 0.5  # between looks for results
@@ -40,8 +41,6 @@ class Task:
 
     def __call__(self) -> list[Event] | StorageError:
         mkl.use_full_width()
-        from benchmark.execution.launch import launch
-
         events: list[Event] = []
         ending = False  # the time limit is near
         submitit_requeues = signal.getsignal(signal.SIGUSR2)
@@ -70,11 +69,11 @@ class Task:
 
 
 class Cluster:
-    """Submits the units and collects them. Nothing stays in the queue when it is left."""
+    """Submits runs, in units, and collects them. Nothing stays in the queue when it is left."""
 
-    def __init__(self, units: Sequence[list[Run]], how: Execution, report: Callable) -> None:
+    def __init__(self, runs: Sequence[Run], how: Execution, report: Callable) -> None:
         self.how, self.report = how._replace(out=how.out.resolve()), report
-        self.units = list(units)
+        self.units = stacks(runs, how)
         self.open: dict[Any, list[Run]] = {}  # by submitit's job
         self.missed: dict[Any, int] = {}
 

@@ -1,4 +1,4 @@
-"""Where runs execute: in this process, in local worker processes, or as tasks of a cluster.
+"""Where runs execute on a machine: in this process, or in worker processes of their own.
 
 Results do not depend on where: every run has one thread, its own folder and its own noise.
 """
@@ -21,11 +21,7 @@ def launch(runs: Sequence[Run], how: Execution, report: Callable[[Event], None])
     done until then is saved.
     """
     units = stacks(runs, how)
-    if how.slurm is not None:
-        from benchmark.execution.cluster import Cluster
-
-        Cluster(units, how, report).work()
-    elif guarded(runs, how) or min(how.jobs, len(units)) > 1:
+    if guarded(runs, how) or min(how.jobs, len(units)) > 1:
         from benchmark.execution.pool import Pool
 
         Pool(units, how, report).work()

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from benchmark.core.errors import UserError, printable
 from benchmark.core.run import Run
 from benchmark.execution import cost
+from benchmark.execution.cluster import Cluster
 from benchmark.execution.how import Event, Execution
 from benchmark.execution.launch import launch
 from benchmark.store.folder import RunFolder
@@ -51,7 +52,10 @@ def train(runs: Sequence[Run], how: Execution) -> list[Event]:
         )
     tell = _Progress(todo, how)
     try:
-        launch(todo, how, tell)
+        if how.slurm is None:
+            launch(todo, how, tell)
+        else:
+            Cluster(todo, how, tell).work()
     finally:
         tell.bar.close()
     return tell.missed
