@@ -28,6 +28,7 @@ from benchmark.core.errors import (
     printable,
     unknown,
 )
+from benchmark.results.scale import scale_of
 from benchmark.store.lock import Held
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -263,14 +264,13 @@ def needs(artefact: str, job) -> list[tuple[str, str]]:
 
 def rebuild(out: Path, job, names: list[str], shown: set[tuple[str, str]] | None) -> int:
     """``report``, for who holds the lock."""
-    from benchmark import tables
-    from benchmark.report import equal_time
-    from benchmark.results import Results
+    from benchmark.results import equal_time, tables
+    from benchmark.results.view import Results
     from benchmark.store.folder import run_folders
 
     results = Results(out, job.folder)
     if run_folders(out, job.folder):
-        scale = partial(results.scale, job)
+        scale = partial(scale_of, results, job)
         summary = tables.write(results.folder, results.table, scale)
         equal_time.write(results)
         if shown is not None:

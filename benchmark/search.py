@@ -131,8 +131,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def search(chosen: argparse.Namespace) -> int:
     """Every missing trial, best settings at the end."""
+    from benchmark.results.inert import write_csv
     from benchmark.store import provenance
-    from benchmark.tables import write_csv
 
     if not (chosen.seconds > 0 and chosen.trials > 0):
         raise UserError("--seconds and --trials must be above 0")

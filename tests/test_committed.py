@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmark import tables
 from benchmark.experiments.job import Job
-from benchmark.report import claims, equal_time, page
+from benchmark.report import claims, page
 from benchmark.report.page import overall
-from benchmark.results import Results
+from benchmark.results import equal_time, tables
+from benchmark.results.scale import scale_of
+from benchmark.results.view import Results
 
 COMMITTED = Path(__file__).resolve().parent.parent / "results" / "committed"
 PRESETS = sorted(path.name for path in COMMITTED.iterdir() if path.is_dir())
@@ -32,7 +33,7 @@ def same(copy: Path, *files: str) -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_tables_and_page_of_a_preset(copy, preset):
     job, results = Job(preset), Results(copy, preset)
-    tables.write(results.folder, results.table, partial(results.scale, job))
+    tables.write(results.folder, results.table, partial(scale_of, results, job))
     equal_time.write(results)
     page.write(copy, job)
     made = ("metrics.csv", "summary.csv", "summary.md", "equal_time.csv", "index.html")

@@ -14,13 +14,13 @@ import pytest
 import torch
 from faults import LONG, ROOT, SIZE, finish, results, start, wait_for
 
-from benchmark import tables
 from benchmark.cli import main
 from benchmark.core.errors import StorageError
 from benchmark.core.files import read_json
 from benchmark.execution.how import Execution
 from benchmark.execution.worker import failures, set_aside
 from benchmark.experiments.job import Job
+from benchmark.results.collect import collect
 from benchmark.store import checkpoints
 from benchmark.store.code import code_version
 from benchmark.store.folder import RunFolder
@@ -270,7 +270,7 @@ def test_many_processes_commit_into_one_folder(tmp_path):
     assert [w.exitcode for w in writers] == [0] * WRITERS
     expected = WRITERS * COMMITS + SHARED
     assert tally.value == expected
-    table = tables.collect(tmp_path, "smoke")
+    table = collect(tmp_path, "smoke")
     assert sorted(table["seed"]) == list(range(expected))
     records = (tmp_path / "smoke" / "runs" / "ring" / "gan").glob("*/provenance.json")
     assert all(read_json(path)["status"] == "complete" for path in records)

@@ -9,9 +9,9 @@ import pandas as pd
 from ledger import write_run
 
 from benchmark.core.files import write_json
-from benchmark.report import equal_time
 from benchmark.report.page import grids
-from benchmark.results import Results
+from benchmark.results import equal_time
+from benchmark.results.view import Results
 
 
 def run(out: Path, label: str, seed: int, values: list[float], pace: float, **kwargs) -> None:

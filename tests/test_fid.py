@@ -14,7 +14,7 @@ import torch
 from benchmark.artefacts import fig5
 from benchmark.cli import main
 from benchmark.core.errors import UserError
-from benchmark.results import Results
+from benchmark.results.view import Results
 from benchmark.training import fid
 
 needs_package = pytest.mark.skipif(

@@ -10,13 +10,13 @@ import pytest
 import yaml
 from faults import LONG, SIZE
 
-from benchmark import tables, text
 from benchmark.cli import main
 from benchmark.core import strict_yaml
 from benchmark.core.errors import UserError
 from benchmark.core.files import write_json
 from benchmark.experiments import job
 from benchmark.experiments import presets as config
+from benchmark.results import inert, tables
 
 CONFIGURATIONS = 10_000 if LONG else 300
 PRESET = """description: a test
@@ -210,8 +210,8 @@ def test_names_are_inert_in_every_table(tmp_path):
 
 
 def test_text_that_is_no_formula_stays_as_it_is():
-    assert [text.cell(v) for v in ("gan", "", -1.0, "=x")] == ["gan", "", -1.0, "'=x"]
-    assert text.markdown("lbt_gan[K=3]") == "lbt_gan[K=3]"
+    assert [inert.cell(v) for v in ("gan", "", -1.0, "=x")] == ["gan", "", -1.0, "'=x"]
+    assert inert.markdown("lbt_gan[K=3]") == "lbt_gan[K=3]"
 
 
 PLUGIN = '''"""Loud: its losses and settings have names that others must not obey."""

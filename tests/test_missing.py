@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from ledger import write_run
 
-from benchmark import tables
 from benchmark.artefacts import fig6, fig7
 from benchmark.experiments.job import Job
 from benchmark.report import page
 from benchmark.report.evidence import Evidence
-from benchmark.results import Results
+from benchmark.results import tables
+from benchmark.results.view import Results
 
 BOUNDS = {"data_elbo": [-9, -4, -3], "data_iwae": [-8, -3, -2]}
 MEANS = {"mean_low": [-3, -3.1, -3.2], "mean_high": [-2.9, -2.8, -2.7], "js": [0.2, 0.2, 0.2]}

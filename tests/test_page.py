@@ -24,7 +24,7 @@ from benchmark.core.files import write_json
 from benchmark.experiments.job import Job
 from benchmark.report import claims, page
 from benchmark.report.page import curves, grids, pictures, runs, scale, sections, verdicts
-from benchmark.results import Results
+from benchmark.results.view import Results
 
 LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "background", "manifest"}
 

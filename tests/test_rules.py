@@ -11,7 +11,8 @@ from ledger import RELEASED, claim, verdict, write_finals, write_run
 
 from benchmark.report import claims
 from benchmark.report.evidence import Evidence, setbacks, updates_to
-from benchmark.results import Results
+from benchmark.results.scale import clocks
+from benchmark.results.view import Results
 
 
 @pytest.mark.parametrize(
@@ -323,7 +324,7 @@ def test_a_failed_run_has_no_seconds_and_no_machine(tmp_path):
     failed.write_text('{"status": "failed", "reason": "no luck", "device": "cpu"}')
     rule = claim("better", metric="", statistic="seconds", method="gan", than=["lbt"])
     assert verdict(rule, tmp_path) == ("inconclusive", "too few seeds (2; 3 needed)")
-    assert Results(tmp_path, "quick").clocks("ring") == ["cpu A"]
+    assert clocks(Results(tmp_path, "quick"), "ring") == ["cpu A"]
 
 
 def test_a_run_that_broke_early_does_not_shorten_the_curves_of_others(tmp_path):

@@ -17,7 +17,8 @@ from benchmark.experiments.job import Job
 from benchmark.report import claims, page
 from benchmark.report.evidence import Evidence
 from benchmark.report.page import overall, scale
-from benchmark.results import Results
+from benchmark.results.scale import clocks, scale_of
+from benchmark.results.view import Results
 
 
 def with_budget(out: Path, label: str, preset="quick", dataset="ring", **budget) -> None:
@@ -86,15 +87,17 @@ def earlier(out: Path, folder="students") -> Results:
 def test_runs_of_another_budget_than_the_presets_are_told(tmp_path):
     job = Job("students")
     results = earlier(tmp_path)
-    assert results.scale(job, "students_grid") == job.scale("students_grid") + NOTE
-    assert results.scale(job, "students_ring") == job.scale("students_ring")
-    assert results.scale(job) == job.scale()  # is not about the grid, which has words of its own
+    assert scale_of(results, job, "students_grid") == job.scale("students_grid") + NOTE
+    assert scale_of(results, job, "students_ring") == job.scale("students_ring")
+    assert (
+        scale_of(results, job) == job.scale()
+    )  # is not about the grid, which has words of its own
 
 
 def test_a_change_that_a_folder_is_named_after_is_no_other_budget(tmp_path):
     job = Job("students", ("students_grid.z_dim=256",))
     results = earlier(tmp_path, job.folder)
-    words = results.scale(job, "students_grid")
+    words = scale_of(results, job, "students_grid")
     assert words.endswith("; some runs of another budget: 64,000 updates, noise of 16 dimensions")
     assert "another budget" not in Evidence(tmp_path, job.folder).scale("students_grid")
 
@@ -104,7 +107,9 @@ def test_updates_of_a_method_that_set_renamed_are_the_presets(tmp_path):
         tmp_path, "gan[tuned,K=3]", "students", "students_ring", iterations=18_800, batch=256
     )
     job = Job("students")
-    assert Results(tmp_path, "students").scale(job, "students_ring") == job.scale("students_ring")
+    assert scale_of(Results(tmp_path, "students"), job, "students_ring") == job.scale(
+        "students_ring"
+    )
 
 
 def test_another_budget_is_told_wherever_the_scale_is(tmp_path):
@@ -125,7 +130,7 @@ def test_another_budget_is_told_wherever_the_scale_is(tmp_path):
 def test_the_presets_own_words_are_about_the_datasets_without_any(tmp_path):
     with_budget(tmp_path, "lbt", iterations=6000, batch=512)
     words = Job("quick").scale() + "; some runs of another budget: batch 512"
-    assert Results(tmp_path, "quick").scale(Job("quick")) == words
+    assert scale_of(Results(tmp_path, "quick"), Job("quick")) == words
     assert words[1:] in page.render(Evidence(tmp_path, "quick"), Job("quick"))
     (folder,) = overall.content(tmp_path, [])["listed"]
     assert folder.scale == words
@@ -140,7 +145,7 @@ def test_that_runs_were_timed_under_unlike_conditions_is_told(tmp_path, name):
     assert Evidence(tmp_path, name).scale("ring").endswith(note)
     assert Evidence(tmp_path, name).scale("").endswith(note)
     assert "conditions" not in Evidence(tmp_path, name).scale("grid")
-    assert Results(tmp_path, name).clocks("ring", ["gan", "veegan"]) == ["cpu A"]
+    assert clocks(Results(tmp_path, name), "ring", ["gan", "veegan"]) == ["cpu A"]
 
 
 LONG = "step sizes of 0.001 throughout, " * 10  # the most that a preset may say, 300 characters

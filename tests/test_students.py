@@ -9,7 +9,7 @@ from benchmark.artefacts import estimators, table1
 from benchmark.cli import main
 from benchmark.core.files import write_json
 from benchmark.experiments.job import Job
-from benchmark.results import Results
+from benchmark.results.view import Results
 
 
 def test_the_updates_of_a_method_are_its_own():

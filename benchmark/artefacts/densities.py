@@ -15,8 +15,8 @@ from scipy.ndimage import gaussian_filter
 
 from benchmark.artefacts import style
 from benchmark.data.mixtures import DENSITY_BINS, DENSITY_EXTENT
-from benchmark.results import Results
-from benchmark.tables import ordered
+from benchmark.results.summary import ordered
+from benchmark.results.view import Results
 
 BANDWIDTH = {"ring": 0.02, "grid": 0.005}  # data units: a fifth and half of a mode's std
 VIEW = {"ring": 1.5, "grid": 1.15}  # half-width of the panel, data units

@@ -28,8 +28,10 @@ from benchmark.artefacts import densities, style
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
 from benchmark.experiments.presets import STUDENTS
-from benchmark.results import Results
-from benchmark.tables import ordered, write_csv
+from benchmark.results.inert import write_csv
+from benchmark.results.scale import scale_of
+from benchmark.results.summary import ordered
+from benchmark.results.view import Results
 from metrics import METRICS
 
 SHOWN = ("modes_covered", "high_quality_pct", "intra_mode_kl", "smnist_modes", "smnist_kl")
@@ -74,7 +76,7 @@ def draw(results: Results, job: Job) -> list[Path]:
             mixture = job.budget(dataset).data
             if mixture in densities.VIEW:
                 stem = stem.with_name(stem.name + "_density")
-                note = results.scale(job, dataset)
+                note = scale_of(results, job, dataset)
                 paths += densities.draw(results, {dataset: mixture}, stem, note)
     if paths:
         table = results.figures / "estimators.csv"
@@ -149,7 +151,7 @@ def _figure(results: Results, job: Job, dataset: str, stem: Path) -> list[Path]:
             handles=_legend(colours, labels), loc="outside lower center", ncols=4, frameon=False
         )
         data = job.budget(dataset).data
-        note = f"{data}; {results.scale(job, dataset)}"
+        note = f"{data}; {scale_of(results, job, dataset)}"
         figure.suptitle(style.lines(note), fontsize=6)
         paths = style.save(figure, stem)
         plt.close(figure)

@@ -18,8 +18,8 @@ from scipy.optimize import minimize
 
 from benchmark.artefacts import style
 from benchmark.experiments.job import Job
-from benchmark.results import Results
-from benchmark.tables import write_csv
+from benchmark.results.inert import write_csv
+from benchmark.results.view import Results
 from metrics import toy
 
 DIVERGENCES = {

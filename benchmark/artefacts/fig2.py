@@ -6,7 +6,8 @@ from pathlib import Path
 
 from benchmark.artefacts import densities
 from benchmark.experiments.job import Job
-from benchmark.results import Results
+from benchmark.results.scale import scale_of
+from benchmark.results.view import Results
 
 MIXTURES = ("ring", "grid")
 
@@ -20,4 +21,4 @@ def needs(job: Job) -> list[tuple[str, str]]:
 def draw(results: Results, job: Job) -> list[Path]:
     """figures/fig2.png and .svg, of the datasets that have runs; nothing where none has."""
     shown = {d: d for d in MIXTURES}
-    return densities.draw(results, shown, results.figures / "fig2", results.scale(job))
+    return densities.draw(results, shown, results.figures / "fig2", scale_of(results, job))

@@ -15,8 +15,9 @@ from matplotlib.ticker import EngFormatter
 
 from benchmark.artefacts import style
 from benchmark.experiments.job import Job
-from benchmark.results import Results
-from benchmark.tables import ordered
+from benchmark.results.scale import scale_of
+from benchmark.results.summary import ordered
+from benchmark.results.view import Results
 from metrics import METRICS
 
 DATASETS = ("ring", "grid")
@@ -62,7 +63,7 @@ def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
             [handles[m] for m in order], [style.name(m) for m in order],
             loc="outside lower center", ncols=5, frameon=False,
         )  # fmt: skip
-        figure.suptitle(style.lines(results.scale(job)), fontsize=6)
+        figure.suptitle(style.lines(scale_of(results, job)), fontsize=6)
         paths = style.save(figure, results.figures / stem)
         plt.close(figure)
     return paths

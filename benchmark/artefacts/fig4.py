@@ -11,7 +11,8 @@ from pathlib import Path
 from benchmark.artefacts import sheets, style
 from benchmark.artefacts.table1 import networks
 from benchmark.experiments.job import Job
-from benchmark.results import Results
+from benchmark.results.scale import scale_of
+from benchmark.results.view import Results
 
 METHODS, RATIOS = ("gan", "lbt_gan"), (1.0, 0.5)
 ONE_SEED = True
@@ -41,5 +42,5 @@ def draw(results: Results, job: Job) -> list[Path]:
                     panels.append(sheets.Panel(title, found["samples"]))
     if not panels:
         return []
-    note = f"{results.data(dataset)}; {results.scale(job, dataset)}"
+    note = f"{results.data(dataset)}; {scale_of(results, job, dataset)}"
     return sheets.save(panels, note, results.figures / "fig4", scale=2)

@@ -15,7 +15,8 @@ from benchmark import data
 from benchmark.artefacts import sheets, style
 from benchmark.core.errors import UserError
 from benchmark.experiments.job import Job
-from benchmark.results import Results
+from benchmark.results.scale import scale_of
+from benchmark.results.view import Results
 
 METHODS = ("gan", "lbt_gan")
 PHOTOS = ("cifar10", "celeba")
@@ -47,7 +48,7 @@ def draw(results: Results, job: Job) -> list[Path]:
                 panels.append(sheets.Panel(title, found["samples"]))
     if not panels:
         return []
-    return sheets.save(panels, results.scale(job, "cifar10"), results.figures / "fig5", scale=2)
+    return sheets.save(panels, scale_of(results, job, "cifar10"), results.figures / "fig5", scale=2)
 
 
 def score(results: Results, dataset: str, method: str, seed: int) -> str:

@@ -22,8 +22,10 @@ from benchmark.artefacts import style
 from benchmark.data import load
 from benchmark.data.noise import draw as normals
 from benchmark.experiments.job import Job
-from benchmark.results import Results
-from benchmark.tables import final, write_csv
+from benchmark.results.inert import write_csv
+from benchmark.results.scale import other_budgets, unlike_clocks
+from benchmark.results.summary import final
+from benchmark.results.view import Results
 from metrics import METRICS
 from metrics.intervals import t_interval
 
@@ -82,7 +84,7 @@ def scale(results: Results, job: Job) -> str:
     return (
         f"{budget.iterations:,} generator updates ({share:.2g} % of the released "
         f"number), batch {budget.batch}, {seeds} seeds; solid: importance-weighted bound, "
-        f"dotted: ELBO{results.other_budgets(job, [DATASET])}{results.unlike_clocks([DATASET])}"
+        f"dotted: ELBO{other_budgets(results, job, [DATASET])}{unlike_clocks(results, [DATASET])}"
     )
 
 

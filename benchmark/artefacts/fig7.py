@@ -20,8 +20,9 @@ from scipy.integrate import solve_ivp
 
 from benchmark.artefacts import style
 from benchmark.experiments.job import Job
-from benchmark.results import Results
-from benchmark.tables import write_csv
+from benchmark.results.inert import write_csv
+from benchmark.results.scale import other_budgets
+from benchmark.results.view import Results
 from methods.nets import TOY_START
 from metrics import toy
 
@@ -80,7 +81,7 @@ def draw(results: Results, job: Job) -> list[Path]:
         if sampled:
             budget = job.budget(DATASET)
             scale += f"; sampled: {budget.iterations:,} generator updates, batch {budget.batch}"
-            scale += results.other_budgets(job, [DATASET])
+            scale += other_budgets(results, job, [DATASET])
         figure.suptitle(style.lines(scale), fontsize=6)
         paths = style.save(figure, results.figures / "fig7")
         plt.close(figure)

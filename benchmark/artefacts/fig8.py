@@ -10,7 +10,8 @@ from pathlib import Path
 
 from benchmark.artefacts import sheets
 from benchmark.experiments.job import Job
-from benchmark.results import Results
+from benchmark.results.scale import scale_of
+from benchmark.results.view import Results
 
 HIDDEN = "20-20"
 ONE_SEED = True
@@ -33,6 +34,6 @@ def draw(results: Results, job: Job) -> list[Path]:
                 sheets.Panel("LBT-GAN with a 20-20 VAE", found["samples"]),
                 sheets.Panel("that VAE", found["estimator_samples"]),
             ]
-            note = f"{results.data(dataset)}; {results.scale(job, dataset)}"
+            note = f"{results.data(dataset)}; {scale_of(results, job, dataset)}"
             return sheets.save(panels, note, results.figures / "fig8", scale=2)
     return []

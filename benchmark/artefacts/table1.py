@@ -18,8 +18,9 @@ from benchmark.core.files import write_text
 from benchmark.core.paths import REFERENCE
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
-from benchmark.results import Results
-from benchmark.tables import ordered
+from benchmark.results.scale import scale_of
+from benchmark.results.summary import ordered
+from benchmark.results.view import Results
 
 STEMS = {"stacked_mnist": "table1", "stacked_digits": "table1_digits"}
 METRICS = {"smnist_modes": ("modes", 1), "smnist_kl": ("kl", 2)}
@@ -56,7 +57,7 @@ def _samples(results: Results, job: Job, dataset: str) -> list[Path]:
     ]
     if not panels:
         return []
-    note = f"{dataset}; {results.scale(job, dataset)}"
+    note = f"{dataset}; {scale_of(results, job, dataset)}"
     stem = results.figures / f"table1_{dataset}"
     return sheets.save(panels, note, stem, columns=6, across=3, scale=2)
 
@@ -153,7 +154,7 @@ HEAD = ["source", "networks", "method", "modes", "KL (nats)", "runs", "updates",
 def caption(results: Results, data: str, datasets: list[str], job: Job) -> str:
     """What the numbers are, in a sentence or two."""
     several = len(datasets) > 1
-    scales = [f"{d}: " * several + results.scale(job, d) for d in datasets]
+    scales = [f"{d}: " * several + scale_of(results, job, d) for d in datasets]
     counts = {job.budget(d).final_samples for d in datasets if job.has(d)}
     samples = " or ".join(f"{n:,}" for n in sorted(counts))
     return (

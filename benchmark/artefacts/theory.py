@@ -21,8 +21,8 @@ from benchmark import theory
 from benchmark.artefacts import fig6, style
 from benchmark.core.files import write_text
 from benchmark.experiments.job import Job
-from benchmark.results import Results
-from benchmark.tables import write_csv
+from benchmark.results.inert import write_csv
+from benchmark.results.view import Results
 
 HYPERGRADIENTS = {"unrolled": "lbt", "implicit": "lbt[hypergradient=implicit]"}
 COLOURS = {

@@ -38,7 +38,7 @@ from benchmark.report.checks import Figure
 from benchmark.report.evidence import LOSSES, Evidence, every
 from benchmark.report.finding import MIN_SEEDS, Finding
 from benchmark.report.rules import Rule
-from benchmark.tables import write_csv
+from benchmark.results.inert import write_csv
 from metrics.comparison import holm
 
 SOURCE = Path(__file__).with_name("claims.yaml")
@@ -136,7 +136,7 @@ def _apt(claim: Claim, folder: Evidence, labels: list[str]) -> tuple[bool, float
     if isinstance(rule, Figure):
         return True, 0.0
     counted = rule.statistic in LOSSES
-    budgets = [folder.results.budget(rule.dataset, label) for label in labels if counted]
+    budgets = [folder.results.recorded_budget(rule.dataset, label) for label in labels if counted]
     density = min((b["evaluations"] / b["iterations"] for b in budgets), default=0.0)
     return not rule.untimed(folder, labels), density
 

@@ -14,9 +14,10 @@ from benchmark.core.run import DatasetSettings
 from benchmark.experiments.job import Job
 from benchmark.experiments.labels import bracket, parse_label
 from benchmark.experiments.presets import preset_names
-from benchmark.results import Results
+from benchmark.results.scale import scale_of, unlike_clocks
+from benchmark.results.summary import final
+from benchmark.results.view import Results
 from benchmark.store.folder import run_folders
-from benchmark.tables import final
 from methods import REGISTRY
 from metrics import METRICS
 
@@ -86,7 +87,7 @@ class Evidence:
 
     def share(self, dataset: str, label: str) -> float:
         """Generator updates times batch, as a share of the released number."""
-        ours = self.results.budget(dataset, label)
+        ours = self.results.recorded_budget(dataset, label)
         budget = self.released_budget(dataset)
         return ours["iterations"] * ours["batch"] / (budget.iterations * budget.batch)
 
@@ -108,7 +109,7 @@ class Evidence:
 
     def settings(self, dataset: str, label: str) -> dict[str, Any]:
         """Settings of the runs: the method's own, and those that it shares with all others."""
-        budget = self.results.budget(dataset, label)
+        budget = self.results.recorded_budget(dataset, label)
         shared = {k: budget[k] for k in SHARED if k in budget}
         return shared | self.results.settings(dataset, label)
 
@@ -130,8 +131,8 @@ class Evidence:
             return ""
         if changed:  # by which the budget is known
             words = f"{shipped(preset).scale(dataset)}; changed: [{changed}"
-            return words + self.results.unlike_clocks([dataset] if dataset else datasets)
-        return self.results.scale(shipped(preset), dataset)
+            return words + unlike_clocks(self.results, [dataset] if dataset else datasets)
+        return scale_of(self.results, shipped(preset), dataset)
 
 
 def drops(curve: pd.Series) -> float:

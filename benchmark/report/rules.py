@@ -15,6 +15,7 @@ from benchmark.experiments.labels import parse_label
 from benchmark.report.checks import Figure
 from benchmark.report.evidence import COUNTS, Evidence, Statistic
 from benchmark.report.finding import INFINITE, LEVEL, MIN_SEEDS, Finding, Outcome, outcome_of
+from benchmark.results.scale import clocks
 from metrics import METRICS
 from metrics.comparison import cautious, difference, permutation_p, superiority, t_difference
 from metrics.intervals import t_interval
@@ -58,9 +59,9 @@ class _Runs(Strict):
         """Why seconds of these runs do not compare; nothing where they do, or none are compared."""
         if self.statistic != "seconds":
             return ""
-        clocks = evidence.results.clocks(self.dataset, labels)
-        if len(clocks) > 1:
-            return f"timed under unlike conditions: {' and '.join(clocks)}"
+        timed = clocks(evidence.results, self.dataset, labels)
+        if len(timed) > 1:
+            return f"timed under unlike conditions: {' and '.join(timed)}"
         records = evidence.results.records(self.dataset, labels)
         if any(record.get("stacked", 1) > 1 for record in records):
             return "the seconds of seeds that were trained as one program are one reading"

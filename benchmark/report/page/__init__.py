@@ -22,9 +22,10 @@ from markupsafe import Markup, escape
 from benchmark.core.files import write_text
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
-from benchmark.report import equal_time
 from benchmark.report.evidence import Evidence
 from benchmark.report.page import curves, grids, runs, scale, sections, verdicts
+from benchmark.results import equal_time
+from benchmark.results.scale import scale_of
 
 HERE = Path(__file__).parent
 NAME = "index.html"
@@ -75,7 +76,7 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
     times = equal_time.table(results)
     return {
         "job": job,
-        "scale": results.scale(job),
+        "scale": scale_of(results, job),
         "ledger": verdicts.grouped(judged),
         "explained": verdicts.EXPLAINED,
         "unjudged": unjudged,
@@ -84,7 +85,7 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
             {
                 "id": f"data-{i}",
                 "name": d,
-                "scale": results.scale(job, d),
+                "scale": scale_of(results, job, d),
                 "final": grids.final(results, d),
                 "equal": grids.equal_time(times, d),
                 "curves": i in drawn,

@@ -14,8 +14,8 @@ import pandas as pd
 
 from benchmark.artefacts import fig6, style
 from benchmark.core.errors import printable
-from benchmark.results import Results
-from benchmark.tables import ordered
+from benchmark.results.summary import ordered
+from benchmark.results.view import Results
 from metrics import METRICS
 
 DIGITS = 5  # significant ones: half a pixel needs three

@@ -12,9 +12,9 @@ import pandas as pd
 from benchmark.artefacts import style
 from benchmark.core.paths import REFERENCE
 from benchmark.data import DATASETS
-from benchmark.report.equal_time import MEASURED
-from benchmark.results import Results
-from benchmark.tables import headlines
+from benchmark.results.equal_time import MEASURED
+from benchmark.results.tables import headlines
+from benchmark.results.view import Results
 from metrics import METRICS, Metric
 
 Kind = Literal["text", "number", "estimate"]

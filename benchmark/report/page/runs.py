@@ -17,7 +17,7 @@ from benchmark.experiments.job import Job
 from benchmark.experiments.labels import parse_label
 from benchmark.report.evidence import Evidence, shipped
 from benchmark.report.page.grids import number
-from benchmark.tables import ordered
+from benchmark.results.summary import ordered
 from benchmark.training.compile import pays
 from methods import REGISTRY
 

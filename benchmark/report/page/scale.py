@@ -14,7 +14,8 @@ from benchmark.experiments.job import Job
 from benchmark.report.claims import percent
 from benchmark.report.evidence import Evidence, released
 from benchmark.report.page.grids import Cell, Column, Grid, number
-from benchmark.tables import ordered, span
+from benchmark.results.summary import ordered
+from benchmark.results.tables import span
 from methods import REGISTRY
 
 WORD = "Departures"
@@ -40,7 +41,7 @@ def budgets(evidence: Evidence, datasets: list[str]) -> Grid:
     rows = []
     for dataset in datasets:
         results = evidence.results
-        found = {m: results.budget(dataset, m) for m in results.methods(dataset)}
+        found = {m: results.recorded_budget(dataset, m) for m in results.methods(dataset)}
         ours = {k: {b[k] for b in found.values() if _counts(b.get(k))} for k in SIZES}
         full, shares = {}, []
         if released().has(results.data(dataset)):

@@ -18,7 +18,8 @@ from benchmark.experiments.job import Job
 from benchmark.report.claims import Judged
 from benchmark.report.page import grids
 from benchmark.report.page.pictures import Picture, inline
-from benchmark.results import Results
+from benchmark.results.scale import scale_of
+from benchmark.results.view import Results
 
 SOURCE = Path(__file__).with_name("paper.yaml")
 SHIPPED = "quick"  # the preset that makes every artefact
@@ -117,7 +118,7 @@ def _link(results: Results, path: Path) -> str:
 
 
 def _scale(results: Results, entry: Paper, job: Job, data: list[str]) -> str:
-    scales = "; ".join(dict.fromkeys(results.scale(job, d) for d in data))
+    scales = "; ".join(dict.fromkeys(scale_of(results, job, d) for d in data))
     if not entry.computed:
         return scales
     return f"computed; its runs: {scales}" if data else "computed, not trained"

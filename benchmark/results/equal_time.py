@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmark.results import Results
-from benchmark.tables import ordered, write_csv
+from benchmark.results.inert import write_csv
+from benchmark.results.summary import ordered
+from benchmark.results.view import Results
 from metrics import HEADLINES, METRICS
 from metrics.intervals import t_interval
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import re
+from pathlib import Path
 
 import pandas as pd
 
 from benchmark.core.errors import printable
+from benchmark.core.files import write_text
 
 
 def markdown(text: str) -> str:
@@ -26,3 +29,10 @@ def cells(table: pd.DataFrame) -> pd.DataFrame:
     """``cell`` on every column of text."""
     text = [name for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
     return table.assign(**{name: table[name].map(cell) for name in text})
+
+
+def write_csv(path: Path, table: pd.DataFrame) -> None:
+    """Replace a CSV file atomically; equal tables give equal bytes."""
+    buffer = io.StringIO()
+    cells(table).to_csv(buffer, index=False, lineterminator="\n", float_format="%.10g")
+    write_text(path, buffer.getvalue())

@@ -1,0 +1,1 @@
+"""Finished runs, read: from folders to tidy rows, means over seeds, and tables."""

@@ -1,0 +1,102 @@
+"""Derived tables on disk and in a terminal: every run's curves, and the summary over seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from benchmark.core.errors import printable
+from benchmark.core.files import write_text
+from benchmark.core.paths import ROOT
+from benchmark.results.inert import markdown as plain
+from benchmark.results.inert import write_csv
+from benchmark.results.summary import summarise
+from metrics import HEADLINES, Metric
+
+REFERENCE = ROOT / "results" / "reference.csv"  # published numbers, by source
+
+
+def write(folder: Path, table: pd.DataFrame, scale: Callable[[str], str]) -> pd.DataFrame:
+    """Rebuild metrics.csv, summary.csv and summary.md of a preset's folder from ``collect``'s
+    table; returns the summary.
+    """
+    summary = summarise(table)
+    write_csv(folder / "metrics.csv", table)
+    write_csv(folder / "summary.csv", summary)
+    write_text(folder / "summary.md", markdown(summary, scale))
+    return summary
+
+
+def markdown(summary: pd.DataFrame, scale: Callable[[str], str]) -> str:
+    """The summary as Markdown, a table per dataset, the paper's numbers beside ours."""
+    reference = pd.read_csv(REFERENCE).query("comparable == 'yes'")
+    published = reference.set_index(["dataset", "method", "metric"])["value"]
+    lines = ["Mean [95 % interval over seeds]; (paper: ...) where it has a number."]
+    for dataset, part in summary.groupby("dataset", sort=False):
+        shown = headlines(part)
+        head = ["method", *(m.label for m in shown.values()), "seeds", "updates", "s/run"]
+        title = f"**{plain(dataset)}**: {plain(scale(dataset))}"
+        lines += ["", title, "", _pipe(head), _pipe(["---"] * len(head))]
+        for method, rows in part.groupby("method", sort=False):
+            by, values = rows.set_index("metric"), []
+            for name, metric in shown.items():
+                theirs = published.get((dataset, method, name))
+                extra = "" if theirs is None else f" (paper: {theirs:g})"
+                values.append(_cell(by.loc[name], metric.digits) + extra)
+            first = rows.iloc[0]
+            tail = [_seeds(first), f"{first.steps:,}", f"{first.seconds:.0f}"]
+            lines.append(_pipe([plain(method), *values, *tail]))
+    return "\n".join(lines) + "\n"
+
+
+def headlines(summary: pd.DataFrame) -> dict[str, Metric]:
+    """The metrics of one dataset's summary that have a column of their own."""
+    return {name: metric for name, metric in HEADLINES.items() if name in set(summary["metric"])}
+
+
+def span(values: Iterable[float], text: Callable[[float], str] = "{:,.10g}".format) -> str:
+    """Numbers in words: the only one, or the least and the greatest."""
+    known = sorted(set(values))
+    return " to ".join(dict.fromkeys(map(text, known[:1] + known[-1:])))
+
+
+def _pipe(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _seeds(row: pd.Series) -> str:
+    return f"{row.n}" + (f" ({row.missed} missed)" if row.missed else "")
+
+
+def render(summary: pd.DataFrame, scale: Callable[[str], str]) -> str:
+    """The summary for a terminal: a block per dataset, mean and 95 % interval per metric."""
+    if summary.empty:
+        return "nothing measured"
+    blocks = []
+    for dataset, part in summary.groupby("dataset", sort=False):
+        shown = headlines(part)
+        lines = [
+            printable(f"{dataset}: {scale(dataset)}"),
+            _row("method", *(m.label for m in shown.values())),
+        ]
+        lines[-1] += "  seeds    updates  s/run"
+        for method, rows in part.groupby("method", sort=False):
+            by = rows.set_index("metric")
+            cells = [_cell(by.loc[name], metric.digits) for name, metric in shown.items()]
+            first = rows.iloc[0]
+            tail = f"  {_seeds(first):>5}  {first.steps:>9,}  {first.seconds:>5.0f}"
+            lines.append(_row(method, *cells) + tail)
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks)
+
+
+def _row(name: str, *cells: str) -> str:
+    return f"{printable(name):20}" + "".join(f"{cell:>24}" for cell in cells)
+
+
+def _cell(row: pd.Series, digits: int) -> str:
+    if row.low != row.low:
+        return f"{row['mean']:.{digits}f}"
+    return f"{row['mean']:.{digits}f} [{row.low:.{digits}f}, {row.high:.{digits}f}]"
