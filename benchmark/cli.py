@@ -196,12 +196,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def claims(out: Path, preset: str | None) -> int:
     """Print and write the claims ledger, without a preset as a page too."""
-    from benchmark.report import claims
+    from benchmark.report.claims import ledger
     from benchmark.report.page import overall
 
-    judged = claims.ledger(options.writable(out), preset)
-    paths = claims.write(out, preset, judged)
-    print("\n".join([claims.render(judged), "", *map(str, paths)]))
+    judged = ledger.of(options.writable(out), preset)
+    paths = ledger.write(out, preset, judged)
+    print("\n".join([ledger.render(judged), "", *map(str, paths)]))
     if preset is None:
         print(overall.write(out, judged))
     return DONE

@@ -8,8 +8,10 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.experiments.labels import parse_label
-from benchmark.report import claims
-from benchmark.report.evidence import Evidence, released
+from benchmark.report.claims.claim import Claim
+from benchmark.report.claims.claim import load as load_claims
+from benchmark.report.claims.evidence import Evidence, released
+from benchmark.report.claims.verdict import judge
 
 RELEASED = released().budget("ring")
 
@@ -50,15 +52,15 @@ def write_finals(out: Path, label: str, values: list[float], metric="modes_cover
         write_run(out, label, seed, {metric: [0, value]}, **kwargs)
 
 
-def claim(kind: str, enough=0.1, ours=False, **rule) -> claims.Claim:
+def claim(kind: str, enough=0.1, ours=False, **rule) -> Claim:
     rule = {"kind": kind, "dataset": "ring", "metric": "modes_covered"} | rule
-    return claims.Claim(id="a-claim", text="A", place="B", enough=enough, ours=ours, rule=rule)
+    return Claim(id="a-claim", text="A", place="B", enough=enough, ours=ours, rule=rule)
 
 
-def shipped(name: str) -> claims.Claim:
-    return next(c for c in claims.load() if c.id == name)
+def shipped(name: str) -> Claim:
+    return next(c for c in load_claims() if c.id == name)
 
 
-def verdict(claim: claims.Claim, out: Path, preset="quick") -> tuple[str, str]:
-    judged = claims.judge(claim, [Evidence(out, preset)])
+def verdict(claim: Claim, out: Path, preset="quick") -> tuple[str, str]:
+    judged = judge(claim, [Evidence(out, preset)])
     return judged.verdict, judged.reason

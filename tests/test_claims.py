@@ -11,21 +11,24 @@ from benchmark.core.errors import UserError
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
 from benchmark.experiments.labels import parse_label
-from benchmark.report import claims
-from benchmark.report.checks import Figure
-from benchmark.report.evidence import Evidence, released
+from benchmark.report.claims import ledger
+from benchmark.report.claims.checks import Figure
+from benchmark.report.claims.claim import Claim
+from benchmark.report.claims.claim import load as load_claims
+from benchmark.report.claims.evidence import Evidence, released
+from benchmark.report.claims.verdict import judge
 from methods import REGISTRY
 from metrics import METRICS
 
 
-def preset_of(ours: claims.Claim) -> Job:
+def preset_of(ours: Claim) -> Job:
     """The preset that a claim of our own is made for."""
     own = {"ring": "ring", "stacked_equal_time": "stacked", "stacked_authors": "stacked"}
     return Job(own.get(ours.rule.dataset, "students"))
 
 
 def test_the_shipped_claims_name_what_exists():
-    found = claims.load()
+    found = load_claims()
     ids = [c.id for c in found]
     assert len(ids) == len(set(ids)) >= 30
     assert {c.rule.kind for c in found} == {
@@ -89,7 +92,7 @@ def test_our_own_bounds_can_be_refuted(tmp_path, name, curves, share, expected):
 
 
 def test_our_own_bounds_ask_for_the_training_of_their_preset():
-    for c in claims.load():
+    for c in load_claims():
         if c.ours and not isinstance(c.rule, Figure):
             job = preset_of(c)
             budgets = [job.runs(c.rule.dataset, m)[0].budget for m in c.rule.named()]
@@ -180,9 +183,9 @@ def test_claims_that_are_ours_are_counted_apart(tmp_path):
     write_finals(tmp_path, "lbt", [8, 8, 8])
     paper = claim("at_least", methods=["lbt"], value=8)
     both = [paper, paper.model_copy(update={"ours": True})]
-    judged = [claims.judge(c, [Evidence(tmp_path, "quick")]) for c in both]
+    judged = [judge(c, [Evidence(tmp_path, "quick")]) for c in both]
     assert [j.verdict for j in judged] == ["supported", "supported"]
-    assert claims.tally(judged).startswith("1 supported")
+    assert ledger.tally(judged).startswith("1 supported")
 
 
 def test_a_diverged_run_counts_as_the_worst(tmp_path):
@@ -236,7 +239,7 @@ def test_the_best_evidence_is_what_was_run_most_not_what_came_out_best(tmp_path)
     write_finals(tmp_path, "lbt", [8, 8], preset="paper")
     write_finals(tmp_path, "lbt", [8, 8, 8], preset="full", estimator="mog")
     names = ["full", "paper", "quick", "ring"]
-    judged = claims.judge(rule, [Evidence(tmp_path, name) for name in names])
+    judged = judge(rule, [Evidence(tmp_path, name) for name in names])
     assert (judged.preset, judged.verdict) == ("ring", "not supported")
 
 
@@ -262,13 +265,13 @@ def test_figures_tables(tmp_path):
     for expected, checks in cases.items():
         for check in checks:
             rule = {"kind": "figure", "file": "f.csv", "checks": [check]}
-            c = claims.Claim(id="a", text="A", place="B", rule=rule)
+            c = Claim(id="a", text="A", place="B", rule=rule)
             assert verdict(c, tmp_path)[0] == expected, check
     (folder / "f.csv").write_text("kind,a\nz,much\n")
     with pytest.raises(UserError, match="f.csv: damaged"):
-        verdict(claims.Claim(id="a", text="A", place="B", rule=rule), tmp_path)
+        verdict(Claim(id="a", text="A", place="B", rule=rule), tmp_path)
     rule["file"] = "g.csv"
-    c = claims.Claim(id="a", text="A", place="B", rule=rule)
+    c = Claim(id="a", text="A", place="B", rule=rule)
     assert verdict(c, tmp_path) == ("not run", "no figures/g.csv")
 
 
@@ -283,7 +286,7 @@ def test_the_command_prints_and_writes_a_row_per_claim(tmp_path, capsys):
     path = tmp_path / "claims.csv"
     first = path.read_bytes()
     table = pd.read_csv(path).set_index("claim")
-    assert list(table.index) == [c.id for c in claims.load()]
+    assert list(table.index) == [c.id for c in load_claims()]
     row = table.loc["ring-modes"]
     assert (row["verdict"], row["preset"], row["share"], row["n"]) == (
         "supported",
@@ -332,9 +335,9 @@ def test_a_malformed_file_is_refused_with_its_line(tmp_path, text, message):
     path = tmp_path / "claims.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=message):
-        claims.load(path)
+        load_claims(path)
 
 
 def test_every_method_of_a_claim_is_in_the_registry():
-    methods = {m for c in claims.load() if not isinstance(c.rule, Figure) for m in c.rule.named()}
+    methods = {m for c in load_claims() if not isinstance(c.rule, Figure) for m in c.rule.named()}
     assert {parse_label(m).key for m in methods} <= set(REGISTRY)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchmark.experiments.job import Job
-from benchmark.report import claims, page
+from benchmark.report import page
+from benchmark.report.claims import ledger
 from benchmark.report.page import overall
 from benchmark.results import equal_time, tables
 from benchmark.results.scale import scale_of
@@ -41,7 +42,7 @@ def test_tables_and_page_of_a_preset(copy, preset):
 
 
 def test_the_ledger_and_its_page(copy):
-    judged = claims.ledger(copy)
-    claims.write(copy, None, judged)
+    judged = ledger.of(copy)
+    ledger.write(copy, None, judged)
     overall.write(copy, judged)
     same(copy, "claims.csv", "claims_details.csv", "index.html")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import batch, build, flat
 
-from benchmark import theory
+from benchmark.artefacts import bilevel
 from benchmark.artefacts import theory as artefact
 from benchmark.cli import main
 from methods import implicit, lbt
@@ -131,10 +131,10 @@ def test_implicit_compiles_and_does_not_recompile():
         compiled.step(first, inputs)
 
 
-@pytest.fixture(scope="module", params=sorted(theory.FAMILIES))
+@pytest.fixture(scope="module", params=sorted(bilevel.FAMILIES))
 def found(request):
     with torch.no_grad():
-        return theory.gradients(request.param, 12)
+        return bilevel.gradients(request.param, 12)
 
 
 def error(a, b):
@@ -172,12 +172,12 @@ def test_jacobians_agree_in_sign_as_below_eq_6(found):
 
 def test_gaussian_fit_is_the_optimum():
     x = torch.randn(50, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    phi = theory.gaussian_fit(x)
-    slope = torch.func.grad(lambda p: theory.gaussian_log_prob(p, x).mean())(phi)
+    phi = bilevel.gaussian_fit(x)
+    slope = torch.func.grad(lambda p: bilevel.gaussian_log_prob(p, x).mean())(phi)
     assert slope.norm() < 1e-12
     covariance = torch.cov(x.T, correction=0)
     density = torch.distributions.MultivariateNormal(x.mean(0), covariance)
-    torch.testing.assert_close(theory.gaussian_log_prob(phi, x), density.log_prob(x))
+    torch.testing.assert_close(bilevel.gaussian_log_prob(phi, x), density.log_prob(x))
 
 
 def test_mixture_log_prob_by_hand():
@@ -186,7 +186,7 @@ def test_mixture_log_prob_by_hand():
     weight = torch.sigmoid(phi[0])
     parts = [torch.distributions.Normal(phi[1 + i], (phi[3 + i] / 2).exp()) for i in (0, 1)]
     mixed = (1 - weight) * parts[0].log_prob(x).exp() + weight * parts[1].log_prob(x).exp()
-    torch.testing.assert_close(theory.mixture_log_prob(phi, x), mixed.log().squeeze(1))
+    torch.testing.assert_close(bilevel.mixture_log_prob(phi, x), mixed.log().squeeze(1))
 
 
 def test_the_theory_artefact_draws_without_runs(tmp_path, monkeypatch):

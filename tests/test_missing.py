@@ -13,7 +13,7 @@ from ledger import write_run
 from benchmark.artefacts import fig6, fig7
 from benchmark.experiments.job import Job
 from benchmark.report import page
-from benchmark.report.evidence import Evidence
+from benchmark.report.claims.evidence import Evidence
 from benchmark.results import tables
 from benchmark.results.view import Results
 

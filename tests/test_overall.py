@@ -12,7 +12,9 @@ from reader import COLOURS, WIDTHS, Reader
 
 from benchmark.cli import main
 from benchmark.experiments.job import Job
-from benchmark.report import claims, page
+from benchmark.report import page
+from benchmark.report.claims import ledger
+from benchmark.report.claims.claim import load as load_claims
 from benchmark.report.page import overall
 
 STRANGE = "a b#<img src=x onerror=alert(1)>"  # a folder that somebody left there
@@ -44,12 +46,12 @@ def read(written) -> Reader:
 
 def row(read: Reader, name: str) -> str:
     """The words of a claim, up to the next one's."""
-    (claim,) = (c for c in claims.load() if c.id == name)
+    (claim,) = (c for c in load_claims() if c.id == name)
     return read.text[read.text.index(claim.text) :][:400]
 
 
 def test_every_claim_is_there_with_its_scale_and_folder(read):
-    ids = {claim.id for claim in claims.load()}
+    ids = {claim.id for claim in load_claims()}
     assert {i.removeprefix("claim-") for i in read.ids if i.startswith("claim-")} == ids
     supported = row(read, "ring-modes")
     assert "n = 3 0.4 % of the released training, other settings, quick" in supported
@@ -79,7 +81,7 @@ def test_names_of_folders_are_inert(read, written, browser):
     assert not any(n.startswith("on") for _, attributes in read.tags for n in attributes)
     before = written.read_bytes()
     (written.parent / STRANGE / page.NAME).write_text("")
-    again = overall.write(written.parent, claims.ledger(written.parent))
+    again = overall.write(written.parent, ledger.of(written.parent))
     assert "a%20b%23%3Cimg" in again.read_text()
     browser.open(again)
     links = "[...document.querySelectorAll('a[href*=\"a%20b\"]')].map(a => decodeURI(a.pathname))"
@@ -91,7 +93,7 @@ def test_names_of_folders_are_inert(read, written, browser):
 
 
 def test_our_additions_are_apart_and_not_counted(folder):
-    judged = [j for j in claims.ledger(folder) if not j.claim.ours]
+    judged = [j for j in ledger.of(folder) if not j.claim.ours]
     ours = [
         j._replace(claim=j.claim.model_copy(update={"ours": True}))
         if j.claim.id in ("ring-modes", "grid-modes")

@@ -22,7 +22,9 @@ from benchmark.artefacts import ARTEFACTS
 from benchmark.cli import main, parser
 from benchmark.core.files import write_json
 from benchmark.experiments.job import Job
-from benchmark.report import claims, page
+from benchmark.report import page
+from benchmark.report.claims import ledger
+from benchmark.report.claims.claim import load as load_claims
 from benchmark.report.page import curves, grids, pictures, runs, scale, sections, verdicts
 from benchmark.results.view import Results
 
@@ -72,9 +74,9 @@ def test_verdicts_come_first_then_the_papers_order(read, folder):
     artefacts = ["table1", *(f"fig{n}" for n in range(1, 9)), "theory", "estimators"]
     assert places[:12] == ["verdicts", *artefacts]
     assert places[-2:] == ["scale", "runs"]
-    ids = {claim.id for claim in claims.load()}
+    ids = {claim.id for claim in load_claims()}
     assert {i.removeprefix("claim-") for i in read.ids if i.startswith("claim-")} == ids
-    (judged,) = (j for j in claims.ledger(folder, "quick") if j.claim.id == "ring-modes-lbt-gan")
+    (judged,) = (j for j in ledger.of(folder, "quick") if j.claim.id == "ring-modes-lbt-gan")
     assert judged.verdict == "supported"
     at = read.text.index(judged.claim.text)
     assert "8 [8, 8] n = 3" in read.text[at : at + 200]
@@ -98,7 +100,7 @@ def test_an_artefact_is_labelled_by_what_it_is_made_of(tmp_path):
     write_run(tmp_path, "lbt", 0, {"modes_covered": [0, 8]}, dataset="ring_km")
     runs = tmp_path / "quick" / "runs"
     shutil.copytree(runs / "ring_km" / "lbt", runs / "students_ring" / "lbt[mog,anneal=0.5]")
-    judged, _ = verdicts.judge(page.Evidence(tmp_path, "quick"))
+    judged, _ = verdicts.judge_all(page.Evidence(tmp_path, "quick"))
     every = sections.every(Results(tmp_path, "quick"), Job("quick"), judged)
     found = {section.name: section for section in every}
     assert found["fig1"].scale == "computed, not trained"

@@ -12,7 +12,9 @@ import pandas as pd
 import torch
 
 from benchmark.cli import main, parser
-from benchmark.report.claims import VERDICTS, ledger, table
+from benchmark.report.claims import ledger
+from benchmark.report.claims.ledger import table
+from benchmark.report.claims.verdict import VERDICTS
 from methods.base import Spec
 
 ROOT = Path(__file__).resolve().parent.parent

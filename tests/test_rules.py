@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 from ledger import RELEASED, claim, verdict, write_finals, write_run
 
-from benchmark.report import claims
-from benchmark.report.evidence import Evidence, setbacks, updates_to
+from benchmark.report.claims import ledger
+from benchmark.report.claims.curves import setbacks, updates_to
+from benchmark.report.claims.evidence import Evidence
+from benchmark.report.claims.verdict import judge
 from benchmark.results.scale import clocks
 from benchmark.results.view import Results
 
@@ -37,7 +39,7 @@ def test_a_bound_that_a_blob_meets_needs_quality_besides(tmp_path):
         curves = {"modes_covered": [8, 8], "high_quality_pct": [26, 90]}
         write_run(tmp_path, "lbt", seed, curves, preset="quick")
         write_run(tmp_path, "lbt", seed, curves | {"high_quality_pct": [26, 26]}, preset="ring")
-    judged = claims.judge(rule, [Evidence(tmp_path, "quick")])
+    judged = judge(rule, [Evidence(tmp_path, "quick")])
     assert judged.verdict == "supported" and judged.deciding.estimate == 8
     found, reason = verdict(rule, tmp_path, "ring")
     assert found == "inconclusive" and "high quality (%), lbt at least 50 fails" in reason
@@ -61,7 +63,7 @@ def test_better_goes_by_the_metric(tmp_path, metric, expected):
     write_finals(tmp_path, "gan", [3.9, 4, 4.1], metric)
     write_finals(tmp_path, "lsgan", [2.9, 3, 3.2], metric)
     rule = claim("better", method="lbt", than=["gan", "lsgan"], metric=metric)
-    judged = claims.judge(rule, [Evidence(tmp_path, "quick")])
+    judged = judge(rule, [Evidence(tmp_path, "quick")])
     assert judged.verdict == expected
     assert [f.estimate for f in judged.findings] == pytest.approx([4, 8 - 9.1 / 3])
     # 0.1 is the least p of three against three; Holm doubles it for two comparisons.
@@ -95,9 +97,7 @@ def test_seeds_of_variants_are_pairs(tmp_path):
     write_finals(tmp_path, "lbt", [1, 5, 9])
     write_finals(tmp_path, "lbt[K=1]", [0, 4.1, 8.1])
     write_finals(tmp_path, "gan", [0, 4.1, 8.1])
-    judged = claims.judge(
-        claim("better", method="lbt", than=["lbt[K=1]"]), [Evidence(tmp_path, "quick")]
-    )
+    judged = judge(claim("better", method="lbt", than=["lbt[K=1]"]), [Evidence(tmp_path, "quick")])
     assert judged.verdict == "supported" and judged.deciding.p == 0.25
     assert verdict(claim("better", method="lbt", than=["gan"]), tmp_path)[0] == "inconclusive"
 
@@ -191,7 +191,7 @@ def test_runs_that_never_get_there_decide_by_sign(tmp_path, ours, theirs, expect
     write_reaching(tmp_path, "gan", theirs)
     rule = claim("better", method="lbt", than=["gan"], statistic="updates", level=8)
     assert verdict(rule, tmp_path) == expected
-    assert "nan" not in claims.render([claims.judge(rule, [Evidence(tmp_path, "quick")])])
+    assert "nan" not in ledger.render([judge(rule, [Evidence(tmp_path, "quick")])])
 
 
 @pytest.mark.parametrize("kind", ["no_better", "alike"])
@@ -290,9 +290,9 @@ def test_what_is_lost_is_counted_where_it_was_looked_at_most_often(tmp_path):
         write_run(tmp_path, "lbt", seed, curves, preset="ring", share=1, evaluations=2)
     folders = [Evidence(tmp_path, preset) for preset in ("quick", "ring")]
     rule = {"methods": ["lbt"], "value": 0.1}
-    lost = claims.judge(claim("at_most", statistic="setbacks", **rule), folders)
+    lost = judge(claim("at_most", statistic="setbacks", **rule), folders)
     assert (lost.verdict, lost.preset) == ("not supported", "quick")
-    assert claims.judge(claim("at_least", methods=["lbt"], value=8), folders).preset == "ring"
+    assert judge(claim("at_least", methods=["lbt"], value=8), folders).preset == "ring"
 
 
 def test_seconds_that_compare_are_better_evidence_than_more_training(tmp_path):
@@ -308,9 +308,9 @@ def test_seconds_that_compare_are_better_evidence_than_more_training(tmp_path):
     folders = [Evidence(tmp_path, preset) for preset in ("quick", "ring")]
     cost = claim("better", metric="", statistic="seconds", method="gan", than=["lbt"])
     modes = claim("better", method="gan", than=["lbt"])
-    judged = claims.judge(cost, folders)
+    judged = judge(cost, folders)
     assert (judged.verdict, judged.preset) == ("supported", "quick")
-    assert claims.judge(modes, folders).preset == "ring"
+    assert judge(modes, folders).preset == "ring"
 
 
 def test_a_failed_run_has_no_seconds_and_no_machine(tmp_path):

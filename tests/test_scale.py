@@ -11,11 +11,13 @@ from ledger import claim, verdict, write_finals, write_run
 from matplotlib import pyplot as plt
 from PIL import Image
 
-from benchmark.artefacts import sheets, style, table1
+from benchmark.artefacts import table1
+from benchmark.artefacts.drawing import sheets, style
 from benchmark.cli import main
 from benchmark.experiments.job import Job
-from benchmark.report import claims, page
-from benchmark.report.evidence import Evidence
+from benchmark.report import page
+from benchmark.report.claims import ledger
+from benchmark.report.claims.evidence import Evidence
 from benchmark.report.page import overall, scale
 from benchmark.results.scale import clocks, scale_of
 from benchmark.results.view import Results
@@ -123,8 +125,8 @@ def test_another_budget_is_told_wherever_the_scale_is(tmp_path):
     assert text.count(NOTE) >= 3  # the artefact, the dataset, and the claims on it
     assert main(["--report", "--preset", "students", "--out", str(tmp_path)]) == 0
     assert NOTE in (tmp_path / "students" / "summary.md").read_text()
-    judged = claims.ledger(tmp_path)
-    assert any(scale.endswith(NOTE) for scale in claims.table(judged)["scale"])
+    judged = ledger.of(tmp_path)
+    assert any(scale.endswith(NOTE) for scale in ledger.table(judged)["scale"])
 
 
 def test_the_presets_own_words_are_about_the_datasets_without_any(tmp_path):

@@ -24,7 +24,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, NullFormatter
 
-from benchmark.artefacts import densities, style
+from benchmark.artefacts.drawing import densities, style
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
 from benchmark.experiments.presets import STUDENTS

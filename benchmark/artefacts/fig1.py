@@ -16,7 +16,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from scipy.optimize import minimize
 
-from benchmark.artefacts import style
+from benchmark.artefacts.drawing import style
 from benchmark.experiments.job import Job
 from benchmark.results.inert import write_csv
 from benchmark.results.view import Results

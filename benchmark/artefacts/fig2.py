@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmark.artefacts import densities
+from benchmark.artefacts.drawing import densities
 from benchmark.experiments.job import Job
 from benchmark.results.scale import scale_of
 from benchmark.results.view import Results

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import EngFormatter
 
-from benchmark.artefacts import style
+from benchmark.artefacts.drawing import style
 from benchmark.experiments.job import Job
 from benchmark.results.scale import scale_of
 from benchmark.results.summary import ordered

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmark.artefacts import sheets, style
+from benchmark.artefacts.drawing import sheets, style
 from benchmark.artefacts.table1 import networks
 from benchmark.experiments.job import Job
 from benchmark.results.scale import scale_of

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from benchmark import data
-from benchmark.artefacts import sheets, style
+from benchmark.artefacts.drawing import sheets, style
 from benchmark.core.errors import UserError
 from benchmark.experiments.job import Job
 from benchmark.results.scale import scale_of

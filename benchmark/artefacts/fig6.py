@@ -18,7 +18,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import EngFormatter
 
-from benchmark.artefacts import style
+from benchmark.artefacts.drawing import style
 from benchmark.data import load
 from benchmark.data.noise import draw as normals
 from benchmark.experiments.job import Job

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmark.artefacts import sheets
+from benchmark.artefacts.drawing import sheets
 from benchmark.experiments.job import Job
 from benchmark.results.scale import scale_of
 from benchmark.results.view import Results

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmark.artefacts import sheets, style
+from benchmark.artefacts.drawing import sheets, style
 from benchmark.core.files import write_text
 from benchmark.core.paths import REFERENCE
 from benchmark.data import DATASETS

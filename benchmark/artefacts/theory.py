@@ -1,6 +1,6 @@
 """Theory check: the unrolled gradient of Eq. 5 against the influence function's of Eq. 4.
 
-On random small problems with the estimator at its optimum (``benchmark.theory``): the inner
+On random small problems with the estimator at its optimum (``bilevel``): the inner
 products at K = 1 that the paper reasons with below Eq. 6, the error of both gradients against
 finite differences of the bilevel objective as steps are added, and, where there are runs, LBT with
 either on the ring at equal time. theory.csv has the numbers over K, theory_signs.csv and theory.md
@@ -17,8 +17,8 @@ from matplotlib import pyplot as plt
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from benchmark import theory
-from benchmark.artefacts import fig6, style
+from benchmark.artefacts import bilevel, fig6
+from benchmark.artefacts.drawing import style
 from benchmark.core.files import write_text
 from benchmark.experiments.job import Job
 from benchmark.results.inert import write_csv
@@ -31,7 +31,7 @@ COLOURS = {
     "unrolled": "#CC6677",
     "implicit": "#332288",
 }
-INSTANCES = {"smoke": 20}  # preset -> of each family; theory.INSTANCES elsewhere
+INSTANCES = {"smoke": 20}  # preset -> of each family; bilevel.INSTANCES elsewhere
 SIGNS = {
     r"Jacobians $\partial\phi/\partial x$": "jacobian_x",
     "gradients in $x$": "gradient_x",
@@ -48,8 +48,8 @@ def needs(job: Job) -> list[tuple[str, str]]:
 
 def draw(results: Results, job: Job) -> list[Path]:
     """figures/theory.png, .svg, .csv and .md, and theory_signs.csv."""
-    n = INSTANCES.get(job.name, theory.INSTANCES)
-    found = {name: theory.gradients(name, n) for name in theory.FAMILIES}
+    n = INSTANCES.get(job.name, bilevel.INSTANCES)
+    found = {name: bilevel.gradients(name, n) for name in bilevel.FAMILIES}
     names = ("theory.csv", "theory_signs.csv", "theory.md")
     table, sign_table, text = (results.figures / name for name in names)
     write_csv(table, convergence(found))
@@ -77,7 +77,7 @@ def relative_error(found: Tensor, true: Tensor) -> Tensor:
     return (found - true).norm(dim=1) / true.norm(dim=1)
 
 
-def convergence(found: dict[str, theory.Gradients]) -> pd.DataFrame:
+def convergence(found: dict[str, bilevel.Gradients]) -> pd.DataFrame:
     """Every gradient in theta against finite differences, a row per number of steps.
 
     Columns: estimator; gradient (unrolled, cg, or Eq. 4's with the exact Hessian); steps (K, or
@@ -102,10 +102,10 @@ def convergence(found: dict[str, theory.Gradients]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def inner_products(found: dict[str, theory.Gradients]) -> pd.DataFrame:
+def inner_products(found: dict[str, bilevel.Gradients]) -> pd.DataFrame:
     """The inner products at K = 1, a row per estimator and product.
 
-    Columns: estimator, product (field of ``theory.Gradients``), problems; median and lowest cosine;
+    Columns: estimator, product (of ``bilevel.Gradients``), problems; median and lowest cosine;
     negative, the share of problems below 0.
     """
     return pd.DataFrame(
@@ -122,7 +122,7 @@ def inner_products(found: dict[str, theory.Gradients]) -> pd.DataFrame:
     )
 
 
-def markdown(found: dict[str, theory.Gradients]) -> str:
+def markdown(found: dict[str, bilevel.Gradients]) -> str:
     """Signs of the inner products at K = 1, in all and by thirds of H's condition number."""
     head = ["estimator", "problems", "inner product", "median cosine", "lowest", "negative"]
     head.append("negative by thirds of the condition number")
@@ -146,7 +146,7 @@ def markdown(found: dict[str, theory.Gradients]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def signs(axis, found: dict[str, theory.Gradients], title: str, key: str) -> None:
+def signs(axis, found: dict[str, bilevel.Gradients], title: str, key: str) -> None:
     """One inner product's cosine against the condition number, the share below 0 in the legend."""
     for name, g in found.items():
         value = getattr(g, key)
@@ -160,7 +160,7 @@ def signs(axis, found: dict[str, theory.Gradients], title: str, key: str) -> Non
     axis.legend(frameon=False, loc="lower left", handletextpad=0.1, borderpad=0)
 
 
-def errors(axis, found: dict[str, theory.Gradients]) -> None:
+def errors(axis, found: dict[str, bilevel.Gradients]) -> None:
     """Relative error against finite differences: median, and the 10 to 90 % range unrolled."""
     for name, g in found.items():
         band = {k: relative_error(v, g.fd) for k, v in g.unrolled.items()}
@@ -177,7 +177,7 @@ def errors(axis, found: dict[str, theory.Gradients]) -> None:
     axis.legend(frameon=False, loc="lower right", borderpad=0)
 
 
-def cosines(axis, found: dict[str, theory.Gradients]) -> None:
+def cosines(axis, found: dict[str, bilevel.Gradients]) -> None:
     """Cosine of the unrolled gradient with Eq. 4's: median and 10 to 90 % range."""
     for name, g in found.items():
         band = {k: cosine_similarity(v, g.exact) for k, v in g.unrolled.items()}

@@ -22,7 +22,7 @@ from markupsafe import Markup, escape
 from benchmark.core.files import write_text
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
-from benchmark.report.evidence import Evidence
+from benchmark.report.claims.evidence import Evidence
 from benchmark.report.page import curves, grids, runs, scale, sections, verdicts
 from benchmark.results import equal_time
 from benchmark.results.scale import scale_of
@@ -67,7 +67,7 @@ def fill(template: str, values: dict[str, Any]) -> str:
 def content(evidence: Evidence, job: Job) -> dict[str, Any]:
     """What the template shows."""
     results = evidence.results
-    judged, unjudged = verdicts.judge(evidence)
+    judged, unjudged = verdicts.judge_all(evidence)
     datasets = sorted(set(results.table["dataset"]), key=_place)
     records = sorted(runs.by_dataset(evidence, job), key=lambda record: _place(record.dataset))
     groups = [group for record in records for group in record.groups]

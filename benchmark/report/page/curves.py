@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from benchmark.artefacts import fig6, style
+from benchmark.artefacts import fig6
+from benchmark.artefacts.drawing import style
 from benchmark.core.errors import printable
 from benchmark.results.summary import ordered
 from benchmark.results.view import Results

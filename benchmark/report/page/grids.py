@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import pandas as pd
 
-from benchmark.artefacts import style
+from benchmark.artefacts.drawing import style
 from benchmark.core.paths import REFERENCE
 from benchmark.data import DATASETS
 from benchmark.results.equal_time import MEASURED

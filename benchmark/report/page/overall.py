@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from benchmark.core.files import write_text
 from benchmark.experiments.presets import load_preset, preset_names
-from benchmark.report.claims import Judged
-from benchmark.report.evidence import Evidence, every
+from benchmark.report.claims.evidence import Evidence, every
+from benchmark.report.claims.verdict import Judged
 from benchmark.report.page import NAME, fill, verdicts
 from benchmark.store.folder import run_folders
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from benchmark.artefacts import style
+from benchmark.artefacts.drawing import style
 from benchmark.core.errors import UserError
 from benchmark.core.files import read_json
 from benchmark.experiments.job import Job
 from benchmark.experiments.labels import parse_label
-from benchmark.report.evidence import Evidence, shipped
+from benchmark.report.claims.evidence import Evidence, shipped
 from benchmark.report.page.grids import number
 from benchmark.results.summary import ordered
 from benchmark.training.compile import pays

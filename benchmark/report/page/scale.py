@@ -7,12 +7,12 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmark.artefacts import style
+from benchmark.artefacts.drawing import style
 from benchmark.core.modules import is_file
 from benchmark.core.paths import ROOT
 from benchmark.experiments.job import Job
-from benchmark.report.claims import percent
-from benchmark.report.evidence import Evidence, released
+from benchmark.report.claims.evidence import Evidence, released
+from benchmark.report.claims.verdict import percent
 from benchmark.report.page.grids import Cell, Column, Grid, number
 from benchmark.results.summary import ordered
 from benchmark.results.tables import span

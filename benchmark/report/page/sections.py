@@ -15,7 +15,7 @@ from benchmark.core import strict_yaml
 from benchmark.core.schema import Strict, read
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
-from benchmark.report.claims import Judged
+from benchmark.report.claims.verdict import Judged
 from benchmark.report.page import grids
 from benchmark.report.page.pictures import Picture, inline
 from benchmark.results.scale import scale_of

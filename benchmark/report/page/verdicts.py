@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from benchmark.core.errors import UserError
-from benchmark.report import claims
-from benchmark.report.claims import VERDICTS, Judged
-from benchmark.report.evidence import Evidence
-from benchmark.report.finding import Finding
+from benchmark.report.claims.claim import load as load_claims
+from benchmark.report.claims.evidence import Evidence
+from benchmark.report.claims.finding import Finding
+from benchmark.report.claims.verdict import VERDICTS, Judged, extent, judge
 from benchmark.report.page.grids import Cell, Column, Grid, interval, number
 
 EXPLAINED = {
@@ -43,10 +43,10 @@ class Ledger(NamedTuple):
     beyond: list[Shown]
 
 
-def judge(evidence: Evidence) -> tuple[list[Judged], str]:
+def judge_all(evidence: Evidence) -> tuple[list[Judged], str]:
     """Every claim on this folder alone; or none, and why."""
     try:
-        return [claims.judge(claim, [evidence]) for claim in claims.load()], ""
+        return [judge(claim, [evidence]) for claim in load_claims()], ""
     except UserError as error:
         return [], str(error)
 
@@ -66,7 +66,7 @@ def show(judged: Judged) -> Shown:
     ran = deciding.outcome != "missing"
     words, scale = [], ""
     if ran and judged.share is not None:
-        scale = claims.extent(judged)
+        scale = extent(judged)
         words.append(scale)
         scale += ", other settings" if judged.departures else ""
     if ran and judged.departures:

@@ -13,7 +13,7 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 from scipy.ndimage import gaussian_filter
 
-from benchmark.artefacts import style
+from benchmark.artefacts.drawing import style
 from benchmark.data.mixtures import DENSITY_BINS, DENSITY_EXTENT
 from benchmark.results.summary import ordered
 from benchmark.results.view import Results

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmark.artefacts import style
+from benchmark.artefacts.drawing import style
 from benchmark.core.files import replaced
 
 GAP, MARGIN, TITLE = 2, 12, 20  # pixels between images, around panels, and for a caption

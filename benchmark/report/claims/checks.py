@@ -11,8 +11,8 @@ from pydantic import Field
 
 from benchmark.core.errors import UserError
 from benchmark.core.schema import Strict
-from benchmark.report.evidence import Evidence
-from benchmark.report.finding import Finding
+from benchmark.report.claims.evidence import Evidence
+from benchmark.report.claims.finding import Finding
 
 
 class Check(Strict):

@@ -7,13 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
 from benchmark.core.run import DatasetSettings
 from benchmark.experiments.job import Job
 from benchmark.experiments.labels import bracket, parse_label
 from benchmark.experiments.presets import preset_names
+from benchmark.report.claims.curves import COUNTS, CURVES, updates_to
 from benchmark.results.scale import scale_of, unlike_clocks
 from benchmark.results.summary import final
 from benchmark.results.view import Results
@@ -133,38 +133,6 @@ class Evidence:
             words = f"{shipped(preset).scale(dataset)}; changed: [{changed}"
             return words + unlike_clocks(self.results, [dataset] if dataset else datasets)
         return scale_of(self.results, shipped(preset), dataset)
-
-
-def drops(curve: pd.Series) -> float:
-    """Sum of the decreases of a curve, without those before its first increase: what an untrained
-    generator loses was never learned.
-    """
-    changes = curve.diff()
-    learning = (changes > 0).cummax()
-    return abs(float(changes[learning].clip(upper=0).sum()))
-
-
-def setbacks(curve: pd.Series) -> float:
-    """Decreases of a curve over its increases; of one without increases 0 where it stays above 0,
-    infinite where it stays at 0, and 1 where it only falls.
-    """
-    gains = float(curve.diff().clip(lower=0).sum())
-    if gains > 0:
-        return drops(curve) / gains
-    if curve.nunique() > 1:
-        return 1.0
-    return 0.0 if curve.iloc[0] > 0 else math.inf
-
-
-def updates_to(curve: pd.Series, level: float) -> float:
-    """The first place from which on a curve is at least ``level``, to its end."""
-    kept = np.logical_and.accumulate((curve >= level).to_numpy()[::-1])[::-1]
-    return float(curve.index[kept.argmax()]) if kept.any() else math.inf
-
-
-LOSSES = ("drops", "setbacks")
-COUNTS = ("updates", *LOSSES)
-CURVES = {"average": lambda curve: float(curve.mean()), "drops": drops, "setbacks": setbacks}
 
 
 @cache

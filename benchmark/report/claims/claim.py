@@ -1,0 +1,56 @@
+"""Claims as types, read from ``claims.yaml``."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from pydantic import Field
+
+from benchmark.core import strict_yaml
+from benchmark.core.errors import UserError
+from benchmark.core.schema import PROSE, Strict, at_line, read, validated
+from benchmark.report.claims.rules import Rule
+
+SOURCE = Path(__file__).with_name("claims.yaml")
+
+
+class Claim(Strict):
+    """One statement of the paper. published: what it prints of it. enough: the share of the
+    released training from which on a failure counts. absent: why there may be no runs for it.
+    ours: whether the paper does not say it.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
+    text: str = Field(pattern=PROSE)
+    place: str = Field(pattern=PROSE)
+    published: str = Field("", max_length=80)
+    enough: float = Field(0.1, ge=0, le=1)
+    absent: str = Field("", max_length=300)
+    ours: bool = False
+    rule: Rule
+
+
+class Ledger(Strict):
+    """The file."""
+
+    claims: tuple[Claim, ...] = Field(min_length=1)
+
+
+@cache
+def load(path: Path = SOURCE) -> tuple[Claim, ...]:
+    """The claims of a file. Raises UserError on a malformed one."""
+    text = read(path)
+    values = strict_yaml.load(text, path.name)
+    if not isinstance(values, dict):
+        raise UserError(f"{path.name}: expected a list named claims")
+
+    def where(place: tuple) -> str:
+        return path.name + at_line(text, [place[:n] for n in range(len(place), 0, -1)])
+
+    found = validated(Ledger, values, where).claims
+    ids = [claim.id for claim in found]
+    for name in ids:
+        if ids.count(name) > 1:
+            raise UserError(f"{path.name}: the claim {name!r} stands twice")
+    return found
