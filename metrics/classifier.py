@@ -2,7 +2,7 @@
 
 The authors evaluate theirs in training mode, with dropout on (trap T7), which makes labels noisy
 and tends to inflate the mode count; ours has no dropout and uses its running batch statistics.
-Weights ship with the project; ``python -m benchmark.train_classifier`` remakes them.
+Weights ship with the project; ``python -m benchmark.tools.train_classifier`` remakes them.
 """
 
 from __future__ import annotations

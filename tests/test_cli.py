@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmark.cli import main, parse_seeds
+from benchmark.cli import main
+from benchmark.cli.arguments import parse_seeds
 from benchmark.core.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent

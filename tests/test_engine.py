@@ -132,7 +132,7 @@ def test_matrix_products_stay_exact_to_rounding(stock):
     "use",
     [
         "from benchmark.cli import main; main(['--plan', '--preset', 'smoke'])",
-        "import benchmark.search",
+        "import benchmark.tools.search",
         "import benchmark.execution.pool",
         "import benchmark.execution.cluster",
     ],

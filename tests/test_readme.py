@@ -11,7 +11,8 @@ from urllib.parse import unquote
 import pandas as pd
 import torch
 
-from benchmark.cli import main, parser
+from benchmark.cli import main
+from benchmark.cli.options import parser
 from benchmark.report.claims import ledger
 from benchmark.report.claims.ledger import table
 from benchmark.report.claims.verdict import VERDICTS

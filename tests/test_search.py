@@ -8,10 +8,10 @@ import math
 import pandas as pd
 import pytest
 
-from benchmark import search
 from benchmark.experiments.job import Job
 from benchmark.experiments.labels import parse_label
-from benchmark.search import load, main, ranked, resolve, trials
+from benchmark.tools import search
+from benchmark.tools.search import load, main, ranked, resolve, trials
 
 
 def test_trials_are_the_same_at_every_call_and_begin_with_the_subject():

@@ -1,20 +1,40 @@
-"""One module per table or figure of the paper: which runs it needs, and how it is drawn.
+"""One file per table or figure: which runs it needs, and how it is drawn.
 
-An artefact has ``needs(job) -> [(dataset, method), ...]`` and ``draw(results, job) -> [paths]``. It
-reads ``results/`` and never trains. One that is pure computation needs no runs; one that shows
-samples of a single run says ``ONE_SEED = True``.
+Each has an ``ARTEFACT``. It reads results and never trains; one that is pure computation needs no
+runs.
 """
 
-ARTEFACTS = {
-    "fig1": "benchmark.artefacts.fig1",
-    "fig2": "benchmark.artefacts.fig2",
-    "fig3": "benchmark.artefacts.fig3",
-    "table1": "benchmark.artefacts.table1",
-    "fig4": "benchmark.artefacts.fig4",
-    "fig5": "benchmark.artefacts.fig5",
-    "fig6": "benchmark.artefacts.fig6",
-    "fig7": "benchmark.artefacts.fig7",
-    "fig8": "benchmark.artefacts.fig8",
-    "theory": "benchmark.artefacts.theory",
-    "estimators": "benchmark.artefacts.estimators",
-}
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from benchmark.experiments.job import Job
+    from benchmark.results.view import Results
+
+ARTEFACTS = (
+    "fig1", "fig2", "fig3", "table1", "fig4", "fig5", "fig6", "fig7", "fig8", "theory", "estimators"
+)  # fmt: skip
+
+
+class Artefact(NamedTuple):
+    """needs: (dataset, method) of its runs. draw: writes its files, and returns their paths; none
+    where runs are missing. one_seed: whether it shows samples of a single run.
+    """
+
+    needs: Callable[[Job], list[tuple[str, str]]]
+    draw: Callable[[Results, Job], list[Path]]
+    one_seed: bool = False
+
+
+def module(name: str) -> str:
+    """Importable name of an artefact's file."""
+    return f"{__name__}.{name}"
+
+
+def load(name: str) -> Artefact:
+    """The artefact of that name."""
+    return importlib.import_module(module(name)).ARTEFACT

@@ -24,6 +24,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import EngFormatter, NullFormatter
 
+from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import densities, style
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
@@ -239,3 +240,6 @@ def _legend(colours: dict[str, str], labels: list[str]) -> list[Line2D]:
         text = f"competitors ({note})"
         lines.append(Line2D([], [], color=RIVAL, label=text))
     return lines
+
+
+ARTEFACT = Artefact(needs, draw)

@@ -16,6 +16,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from scipy.optimize import minimize
 
+from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import style
 from benchmark.experiments.job import Job
 from benchmark.results.inert import write_csv
@@ -135,3 +136,6 @@ def mark(axis, found: pd.DataFrame) -> None:
             ha="center",
             fontsize=6.5,
         )
+
+
+ARTEFACT = Artefact(needs, draw)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import densities
 from benchmark.experiments.job import Job
 from benchmark.results.scale import scale_of
@@ -22,3 +23,6 @@ def draw(results: Results, job: Job) -> list[Path]:
     """figures/fig2.png and .svg, of the datasets that have runs; nothing where none has."""
     shown = {d: d for d in MIXTURES}
     return densities.draw(results, shown, results.figures / "fig2", scale_of(results, job))
+
+
+ARTEFACT = Artefact(needs, draw)

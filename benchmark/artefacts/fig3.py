@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import EngFormatter
 
+from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import style
 from benchmark.experiments.job import Job
 from benchmark.results.scale import scale_of
@@ -99,3 +100,6 @@ def _dress(axis, dataset: str, metric: str, x: str) -> None:
     else:
         axis.set_ylim(bottom=0)
     axis.grid(alpha=0.25, lw=0.4)
+
+
+ARTEFACT = Artefact(needs, draw)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import sheets, style
 from benchmark.artefacts.table1 import networks
 from benchmark.experiments.job import Job
@@ -15,7 +16,6 @@ from benchmark.results.scale import scale_of
 from benchmark.results.view import Results
 
 METHODS, RATIOS = ("gan", "lbt_gan"), (1.0, 0.5)
-ONE_SEED = True
 
 
 def needs(job: Job) -> list[tuple[str, str]]:
@@ -44,3 +44,6 @@ def draw(results: Results, job: Job) -> list[Path]:
         return []
     note = f"{results.data(dataset)}; {scale_of(results, job, dataset)}"
     return sheets.save(panels, note, results.figures / "fig4", scale=2)
+
+
+ARTEFACT = Artefact(needs, draw, one_seed=True)

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from benchmark import data
+from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import sheets, style
 from benchmark.core.errors import UserError
 from benchmark.experiments.job import Job
@@ -20,7 +21,6 @@ from benchmark.results.view import Results
 
 METHODS = ("gan", "lbt_gan")
 PHOTOS = ("cifar10", "celeba")
-ONE_SEED = True
 
 
 def needs(job: Job) -> list[tuple[str, str]]:
@@ -60,3 +60,6 @@ def score(results: Results, dataset: str, method: str, seed: int) -> str:
         return ""
     sizes = f"{values['fid_samples']:,.0f} against {values['fid_reference']:,.0f}"
     return f", FID {values['fid']:.1f} ({sizes} images)"
+
+
+ARTEFACT = Artefact(needs, draw, one_seed=True)

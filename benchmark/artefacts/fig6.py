@@ -18,6 +18,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.ticker import EngFormatter
 
+from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import style
 from benchmark.data import load
 from benchmark.data.noise import draw as normals
@@ -175,3 +176,6 @@ def last(table: pd.DataFrame, label: str, metric: str) -> pd.Series:
     runs = table[table["method"] == label].groupby("seed")
     values = {seed: final(run, metric, METRICS[metric].miss) for seed, run in runs}
     return pd.Series(values, dtype=float).dropna()
+
+
+ARTEFACT = Artefact(needs, draw)

@@ -18,6 +18,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 from scipy.integrate import solve_ivp
 
+from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import style
 from benchmark.experiments.job import Job
 from benchmark.results.inert import write_csv
@@ -183,3 +184,6 @@ def learned(axis, name: str, paths: dict[tuple[str, str], list[Trajectory]]) -> 
     axis.legend(frameon=False, loc="upper right", handlelength=1)
     axis.set(title=f"{name}: learned density", xlabel="$x$", xlim=(-7, 7), ylim=(0, None))
     axis.set_xticks([-6, -3, 0, 3, 6])
+
+
+ARTEFACT = Artefact(needs, draw)

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import sheets
 from benchmark.experiments.job import Job
 from benchmark.results.scale import scale_of
 from benchmark.results.view import Results
 
 HIDDEN = "20-20"
-ONE_SEED = True
 
 
 def needs(job: Job) -> list[tuple[str, str]]:
@@ -37,3 +37,6 @@ def draw(results: Results, job: Job) -> list[Path]:
             note = f"{results.data(dataset)}; {scale_of(results, job, dataset)}"
             return sheets.save(panels, note, results.figures / "fig8", scale=2)
     return []
+
+
+ARTEFACT = Artefact(needs, draw, one_seed=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import sheets, style
 from benchmark.core.files import write_text
 from benchmark.core.paths import REFERENCE
@@ -188,3 +189,6 @@ def latex(table: pd.DataFrame, title: str) -> str:
 def _escape(text: str) -> str:
     special = {"\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}"}
     return "".join(special.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)
+
+
+ARTEFACT = Artefact(needs, draw)

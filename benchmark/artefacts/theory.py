@@ -17,7 +17,7 @@ from matplotlib import pyplot as plt
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from benchmark.artefacts import bilevel, fig6
+from benchmark.artefacts import Artefact, bilevel, fig6
 from benchmark.artefacts.drawing import style
 from benchmark.core.files import write_text
 from benchmark.experiments.job import Job
@@ -207,3 +207,6 @@ def ring(axis, results: Results, job: Job) -> None:
     fig6.dress(axis, "seconds", best)
     axis.set_ylabel("log p_E of the data (nats)")
     axis.legend(frameon=False, loc="lower right", borderpad=0)
+
+
+ARTEFACT = Artefact(needs, draw)

@@ -54,6 +54,9 @@ class Run(Strict):
     budget: DatasetSettings
     settings: dict[str, Any]  # the method's own, complete
 
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.label} seed {self.seed}"
+
     def identity(self) -> dict[str, Any]:
         """The part that decides the numbers."""
         return {

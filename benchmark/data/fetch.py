@@ -13,12 +13,22 @@ from benchmark.core.errors import UserError, first_line
 from benchmark.core.paths import ROOT
 
 OFFLINE = "LBT_BENCH_OFFLINE"  # environment variable: set and not empty, nothing is downloaded
+_root: Path | None = None
+_offline = False
 PATIENCE = 60.0  # seconds that a server may be silent
 
 
+def configure(root: Path | None = None, offline: bool = False) -> None:
+    """Choose for this process where data lie and whether the network is left alone; by default the
+    environment decides.
+    """
+    global _root, _offline
+    _root, _offline = root, offline
+
+
 def data_root() -> Path:
-    """Where data lies: the environment's ``DATA_ROOT``, by default ``data/`` in the project."""
-    return Path(os.environ.get("DATA_ROOT") or ROOT / "data")
+    """Where data lie: as configured, else ``DATA_ROOT``, else ``data/`` in the project."""
+    return _root or Path(os.environ.get("DATA_ROOT") or ROOT / "data")
 
 
 @contextlib.contextmanager
@@ -30,7 +40,7 @@ def aside(what: str, folder: Path, lacks: str, advice: str) -> Iterator[Path]:
     ``folder`` lacks something, why, and the advice.
     """
     missing = f"{what}: {folder} lacks {lacks}"
-    if os.environ.get(OFFLINE):
+    if _offline or os.environ.get(OFFLINE):
         raise UserError(f"{missing}, and offline nothing is downloaded; {advice}")
     silence = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)

@@ -26,7 +26,7 @@ class Execution(NamedTuple):
     timeout: seconds that a run, or a stack of runs, may take in one go. checkpoint_share: of the
     time, for saving; the interval grows where it would be exceeded. max_rss: GB of memory that its
     process may hold. slurm: on a cluster, not here. fid: scores of photographs, of runs that end
-    here.
+    here. data_root, offline: as of ``data.fetch.configure``.
     """
 
     out: Path
@@ -42,6 +42,8 @@ class Execution(NamedTuple):
     max_rss: float | None = None
     slurm: Slurm | None = None
     fid: Fid | None = None
+    data_root: Path | None = None
+    offline: bool = False
 
 
 class Event(NamedTuple):

@@ -65,7 +65,7 @@ class _Progress:
     """One bar for the whole job, in estimated seconds of work; no bar where nobody watches."""
 
     def __init__(self, runs: Sequence[Run], how: Execution) -> None:
-        self.cost = {_name(run): cost.seconds(run, how.out) for run in runs}
+        self.cost = {str(run): cost.seconds(run, how.out) for run in runs}
         self.done = dict.fromkeys(self.cost, 0.0)
         self.missed: list[Event] = []
         self.bar = tqdm(
@@ -76,7 +76,7 @@ class _Progress:
         )
 
     def __call__(self, event: Event) -> None:
-        name = _name(event.run)
+        name = str(event.run)
         share = 1.0 if event.status else event.step / event.run.budget.iterations
         self.bar.update(self.cost[name] * share - self.done[name])
         self.done[name] = self.cost[name] * share
@@ -86,7 +86,3 @@ class _Progress:
         if event.status in ("failed", "held", "diverged"):
             line = printable(f"{name}: {event.status} {event.reason}".rstrip())
             self.bar.write(line, file=sys.stderr)
-
-
-def _name(run: Run) -> str:
-    return f"{run.dataset}/{run.label} seed {run.seed}"

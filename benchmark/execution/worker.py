@@ -11,6 +11,7 @@ from typing import Any
 
 from benchmark.core.errors import Interrupted, StorageError, first_line
 from benchmark.core.run import Run
+from benchmark.data import fetch
 from benchmark.execution.how import Event, Execution
 from benchmark.store import provenance
 from benchmark.store.folder import RunFolder
@@ -106,6 +107,7 @@ def _train(
     from benchmark.training import compile
     from benchmark.training.loop import execute
 
+    fetch.configure(how.data_root, how.offline)
     set_up_torch()
     torch.set_float32_matmul_precision("high" if how.tf32 else "highest")
     torch.backends.cudnn.allow_tf32 = how.tf32  # its own default is to round

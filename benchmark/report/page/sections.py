@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from benchmark.artefacts import ARTEFACTS
+from benchmark.artefacts import ARTEFACTS, module
 from benchmark.core import strict_yaml
 from benchmark.core.schema import Strict, read
 from benchmark.data import DATASETS
@@ -88,7 +88,7 @@ def _section(results: Results, job: Job, judged: list[Judged], name: str) -> Sec
     files = [p for p in _files(results) if owns(name, p)]
     data = [d for d in _ours(entry.data, job) if results.methods(d)] if entry else []
     if entry is None:
-        words = importlib.import_module(ARTEFACTS[name]).__doc__ or name
+        words = importlib.import_module(module(name)).__doc__ or name
         entry = Paper(title=words.splitlines()[0], paper="")
     return Section(
         name=name,

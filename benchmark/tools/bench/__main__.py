@@ -5,7 +5,7 @@ are compared before anything is timed. Rounds alternate between the peers, so th
 machine's speed hits all alike; medians and ratios are what counts. Drawing noise is not timed.
 
     python -m pip install jax optax torchopt      # peers; those missing are left out
-    python -m benchmark.bench
+    python -m benchmark.tools.bench
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.bench import cases, peers
 from benchmark.core.errors import UserError, exit_code, unknown
 from benchmark.core.files import write_text
 from benchmark.store import provenance
+from benchmark.tools.bench import cases, peers
 
 ROUND_SECONDS = 0.7  # of one peer's turn
 # Largest relative difference of parameters after three iterations, by the precision of products, in
@@ -41,7 +41,7 @@ class Worker:
     def __init__(
         self, peer: str, case: str, threads: int, device: str, precision: str = "highest"
     ) -> None:
-        command = [sys.executable, "-m", "benchmark.bench.worker", peer, case, str(threads)]
+        command = [sys.executable, "-m", "benchmark.tools.bench.worker", peer, case, str(threads)]
         command += [device, precision]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=provenance.ROOT
@@ -147,7 +147,7 @@ def available() -> list[str]:
 
 def main() -> int:
     """Measure, print, write results/bench/<machine>.csv."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.bench", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmark.tools.bench", description=__doc__)
     one_seed = [name for name, case in cases.CASES.items() if case.seeds == 1]
     parser.add_argument(
         "--cases",

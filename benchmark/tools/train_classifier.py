@@ -1,4 +1,4 @@
-"""Trains the digit classifiers that ship: ``python -m benchmark.train_classifier``.
+"""Trains the digit classifiers that ship: ``python -m benchmark.tools.train_classifier``.
 
 mnist    60,000 training digits of MNIST, shifted by up to two pixels
 digits   scikit-learn's digits, four fifths of them, for the stand-in task
@@ -94,7 +94,7 @@ def save(name: str, model: DigitClassifier, facts: dict) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m benchmark.train_classifier", description=__doc__
+        prog="python -m benchmark.tools.train_classifier", description=__doc__
     )
     parser.add_argument("names", nargs="*", default=["mnist", "digits"], metavar="mnist|digits")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,4 +1,4 @@
-"""Search for settings: ``python -m benchmark.search``, the same number of trials and the same
+"""Search for settings: ``python -m benchmark.tools.search``, the same number of trials and the same
 seconds of training for every method, recorded as data.
 
 Reads ``searches.yaml``: subjects, each a method or variant with choices for its settings. Trial 0
@@ -119,7 +119,7 @@ def load(dataset: str) -> dict[str, dict[str, list]]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the missing trials. Returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m benchmark.search", description="Search.")
+    parser = argparse.ArgumentParser(prog="python -m benchmark.tools.search", description="Search.")
     parser.add_argument("--dataset", default="students_ring")
     parser.add_argument("--subjects", default="", metavar="A;B", help="default: all")
     parser.add_argument("--trials", type=int, default=6, help="a subject (default: 6)")

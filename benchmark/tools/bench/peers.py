@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmark.bench import cases
+from benchmark.tools.bench import cases
 from benchmark.training.compile import Jit
 from benchmark.training.engine import Engine
 from benchmark.training.loop import to_device

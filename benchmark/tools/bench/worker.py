@@ -33,7 +33,7 @@ def main() -> None:
     torch.set_float32_matmul_precision("high" if tf32 else "highest")
     torch.backends.cudnn.allow_tf32 = tf32
     torch.set_flush_denormal(True)  # as in training; JAX does so by itself
-    from benchmark.bench import cases, peers
+    from benchmark.tools.bench import cases, peers
 
     start = time.perf_counter()
     step, batches = peers.PEERS[peer](cases.CASES[name], device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from benchmark.artefacts import ARTEFACTS
+from benchmark.artefacts import ARTEFACTS, module
 from benchmark.core import strict_yaml
 from benchmark.core.paths import ROOT
 from benchmark.data import DATASETS
@@ -18,14 +18,14 @@ def listing() -> str:
     files = sorted(PRESETS.glob("*.yaml"))
     presets = {p.stem: strict_yaml.load(p.read_text(), p.name) for p in files}
     blocks = {
-        "methods": {key: first_line(module) for key, module in REGISTRY.items()},
+        "methods": {key: first_line(name) for key, name in REGISTRY.items()},
         "variants": {
             f"{key}[{name}]": entry["why"]
             for key, variants in named_variants().items()
             for name, entry in variants.items()
         },
         "datasets": {name: entry.title for name, entry in DATASETS.items()},
-        "artefacts": {key: first_line(module) for key, module in ARTEFACTS.items()},
+        "artefacts": {key: first_line(module(key)) for key in ARTEFACTS},
         "presets": {name: preset["description"] for name, preset in presets.items()},
     }
     return "\n".join(
@@ -35,7 +35,7 @@ def listing() -> str:
     )
 
 
-def first_line(module: str) -> str:
+def first_line(name: str) -> str:
     """First line of a module's docstring, read without importing it."""
-    source = ROOT.joinpath(*module.split(".")).with_suffix(".py").read_text()
+    source = ROOT.joinpath(*name.split(".")).with_suffix(".py").read_text()
     return (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]

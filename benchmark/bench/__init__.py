@@ -1,1 +1,0 @@
-"""Speed of one training iteration against its peers: ``python -m benchmark.bench``."""

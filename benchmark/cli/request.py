@@ -1,0 +1,76 @@
+"""Which runs a command asks for."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmark import artefacts
+from benchmark.artefacts import ARTEFACTS
+from benchmark.cli import options
+from benchmark.cli.arguments import parse_seeds, split
+from benchmark.core.errors import unknown
+from benchmark.core.run import Run
+from benchmark.data import fetch
+from benchmark.experiments.job import Job
+from benchmark.experiments.labels import parse_label
+
+
+class Request(NamedTuple):
+    """A command's runs. names: of the artefacts asked for. out: where results go."""
+
+    job: Job
+    names: list[str]
+    runs: list[Run]
+    out: Path
+
+    def shown(self) -> set[tuple[str, str]]:
+        """Datasets and labels of the runs."""
+        return {(run.dataset, run.label) for run in self.runs}
+
+
+def resolve(arguments: argparse.Namespace) -> Request:
+    """What the options name. Raises UserError on any that names nothing or makes no sense."""
+    options.limits(arguments)
+    fetch.configure(options.data_root(arguments), arguments.offline)
+    job = Job(
+        arguments.preset or options.PRESET,
+        tuple(arguments.overrides),
+        tuple(arguments.plugin),
+        parse_seeds(arguments.seeds),
+    )
+    names = split(arguments.reproduce)
+    names = list(ARTEFACTS) if names == ["all"] else names
+    for name in names:
+        if name not in ARTEFACTS:
+            raise unknown("artefact", name, ARTEFACTS)
+    runs = _runs(job, names, split(arguments.methods), split(arguments.dataset))
+    return Request(job, names, runs, options.writable(arguments.out))
+
+
+def _runs(job: Job, names: list[str], methods: list[str], datasets: list[str]) -> list[Run]:
+    """The runs of methods on datasets, or of artefacts as far as these are among them, each once;
+    nothing named is everything.
+    """
+    for dataset in datasets:
+        job.budget(dataset)
+    for method in methods:
+        job.check(method)
+    runs: dict[tuple[str, str, int], Run] = {}
+
+    def add(dataset: str, method: str, seeds: int | None = None) -> None:
+        for run in job.runs(dataset, method)[:seeds]:
+            runs.setdefault((run.dataset, run.label, run.seed), run)
+
+    if not names:
+        usual = ["ring"] if job.has("ring") else list(job.preset.datasets)
+        for dataset in datasets or usual:
+            for method in methods or job.budget(dataset).updates or job.modules:
+                add(dataset, method)
+    for artefact in map(artefacts.load, names):
+        for dataset, method in artefact.needs(job):
+            asked = {method, parse_label(method).key} & set(methods or [method])
+            if asked and dataset in (datasets or [dataset]):
+                add(dataset, method, 1 if artefact.one_seed else None)
+    return list(runs.values())

@@ -1,0 +1,1 @@
+"""Commands of their own: search, the classifier of digits, the engine against its peers."""

@@ -1,0 +1,1 @@
+"""Speed of one training iteration against its peers: ``python -m benchmark.tools.bench``."""
