@@ -11,7 +11,7 @@ from conftest import batch, build, flat
 from benchmark.data import load
 from benchmark.data.base import scaled
 from benchmark.experiments.job import Job
-from benchmark.training.loop import prepare
+from benchmark.training.prepare import prepare
 from methods import estimators, nets
 from methods.base import Spec
 from methods.steadying import steadied

@@ -11,7 +11,7 @@ from conftest import SMALL, batch, build, flat, tree_map
 from benchmark.core.files import read_json
 from benchmark.experiments.job import Job
 from benchmark.store.folder import RunFolder
-from benchmark.training.loop import execute
+from benchmark.training.loop import Saving, execute
 from methods import REGISTRY
 
 METHODS = sorted(REGISTRY)
@@ -137,7 +137,7 @@ def test_saving_takes_at_most_its_share(tmp_path, monkeypatch):
     monkeypatch.setattr(folder, "save_checkpoint", slow)
     folder.open()
     pause = lambda step: time.sleep(0.002)  # noqa: E731
-    execute([run], [folder], checkpoint_seconds=0.01, checkpoint_share=0.1, progress=pause)
+    execute([run], [folder], saving=Saving(0.01, 0.1), progress=pause)
     gaps = [b - a for a, b in zip(moments, moments[1:], strict=False)]
     assert len(gaps) >= 2 and min(gaps) > 0.2
 

@@ -13,8 +13,8 @@ import torch
 from conftest import batch, build, flat
 
 from benchmark.data import load
-from benchmark.execution import worker
 from benchmark.training.compile import MIN_STEPS, Jit, pays
+from benchmark.training.prepare import prepare
 from methods import REGISTRY, lbt
 from methods.base import Spec
 
@@ -140,7 +140,7 @@ def test_matrix_products_stay_exact_to_rounding(stock):
 def test_torch_comes_after_the_override(use):
     """Else it has no effect, and numbers depend on which of these trained a run."""
     look = "lambda: print('torch' in sys.modules)"
-    code = f"import sys; from benchmark import mkl; mkl.use_full_width = {look}; {use}"
+    code = f"import sys; from benchmark.core import mkl; mkl.use_full_width = {look}; {use}"
     code += "; mkl.use_full_width()" if "main" not in use else ""
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.splitlines()[0] == "False", done.stderr
@@ -150,7 +150,7 @@ def test_training_counts_what_is_below_the_smallest_normal_number_as_nothing():
     """The weights of a mixture's far components are such numbers, and slow ones."""
     small = torch.full((100,), 1e-30)
     try:
-        worker.set_up_torch()
+        prepare.set_up_torch()
         assert (small * 1e-10 == 0).all()
     finally:
         torch.set_flush_denormal(False)

@@ -19,7 +19,8 @@ from test_hostile import NASTY
 
 from benchmark import cli as command_line
 from benchmark.artefacts import ARTEFACTS
-from benchmark.cli import main, parser
+from benchmark.cli import main
+from benchmark.cli.options import parser
 from benchmark.core.files import write_json
 from benchmark.experiments.job import Job
 from benchmark.report import page

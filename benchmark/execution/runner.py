@@ -22,7 +22,7 @@ def check(runs: Sequence[Run]) -> None:
     """Build every shipped method once, as its process will. Raises UserError where one refuses its
     settings or its data; the mistakes of a plugin are its runs' alone.
     """
-    from benchmark.training.loop import prepare
+    from benchmark.training.prepare import prepare
 
     for run in {(run.dataset, run.label): run for run in runs}.values():
         if run.module in REGISTRY.values():

@@ -60,16 +60,6 @@ class Stopper:
             raise Interrupted
 
 
-def set_up_torch() -> None:
-    """What every training process asks of torch."""
-    import torch
-
-    torch.set_num_threads(1)  # two threads on shared cores wait for each other, spinning
-    # An operation on numbers below 1e-38 takes a hundred times as long, and exp makes many of them:
-    # the weight of a mixture's component far away.
-    torch.set_flush_denormal(True)
-
-
 def attempt(
     unit: Sequence[Run], how: Execution, report: Callable[[Event], None], stopper: Stopper
 ) -> list[Event]:
@@ -102,15 +92,12 @@ def attempt(
 def _train(
     folders: list[RunFolder], how: Execution, report: Callable[[Event], None], stopper: Stopper
 ) -> list[Event]:
-    import torch
-
     from benchmark.training import compile
-    from benchmark.training.loop import execute
+    from benchmark.training.loop import Saving, execute
+    from benchmark.training.prepare import set_up_torch
 
     fetch.configure(how.data_root, how.offline)
-    set_up_torch()
-    torch.set_float32_matmul_precision("high" if how.tf32 else "highest")
-    torch.backends.cudnn.allow_tf32 = how.tf32  # its own default is to round
+    set_up_torch(how.tf32)
     last = time.monotonic()
     runs = [folder.run for folder in folders]
 
@@ -130,8 +117,7 @@ def _train(
         folders,
         device=how.device,
         jit=compile.Jit(how.compile and pays, stacked=len(runs) > 1),
-        checkpoint_seconds=how.checkpoint_seconds,
-        checkpoint_share=how.checkpoint_share,
+        saving=Saving(how.checkpoint_seconds, how.checkpoint_share),
         progress=progress,
         fid=how.fid,
     )

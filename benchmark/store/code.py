@@ -9,7 +9,10 @@ from pathlib import Path
 
 from benchmark.core.paths import ROOT
 
-LOOP = ("benchmark.training.loop", "benchmark.training.engine", "benchmark.data.noise")
+LOOP = (
+    "benchmark.training.prepare", "benchmark.training.loop", "benchmark.training.lane",
+    "benchmark.training.measure", "benchmark.training.engine", "benchmark.data.noise",
+)  # fmt: skip
 
 
 @cache

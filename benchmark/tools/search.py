@@ -61,10 +61,10 @@ def attempt(run: Run, seconds: float) -> dict[str, Any]:
     import torch
 
     from benchmark.data.noise import Feed, draw
-    from benchmark.execution.worker import set_up_torch
     from benchmark.training.compile import Jit
     from benchmark.training.engine import Engine
-    from benchmark.training.loop import CHECK_EVERY, prepare
+    from benchmark.training.loop import CHECK_EVERY
+    from benchmark.training.prepare import prepare, set_up_torch
 
     set_up_torch()
     with torch.no_grad():

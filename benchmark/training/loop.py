@@ -9,41 +9,33 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import Any
+from typing import NamedTuple
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from benchmark import data as datasets
 from benchmark.core.errors import StorageError
-from benchmark.core.files import replaced
-from benchmark.core.modules import config_class, load_module
 from benchmark.core.run import Run
-from benchmark.data.base import Dataset, scaled
-from benchmark.data.noise import Feed, draw
+from benchmark.data.noise import Feed
 from benchmark.store import checkpoints, provenance
 from benchmark.store.folder import RunFolder
-from benchmark.training import fid as inception
 from benchmark.training.compile import Jit
 from benchmark.training.engine import Engine
-from methods.base import Logs, Method, Spec, State
-from methods.steadying import steadied
+from benchmark.training.fid import Fid
+from benchmark.training.lane import Lane, leaves, to_device
+from benchmark.training.measure import Measure
+from benchmark.training.prepare import prepare
+from methods.base import Logs
 
 CHECK_EVERY = 100  # steps between looks at the losses, each of which waits for the device
 
 
-def prepare(run: Run, jit: Callable, device: str = "cpu") -> tuple[Method, Spec, Dataset]:
-    """The method built for its dataset."""
-    budget = run.budget
-    dataset = scaled(datasets.load(run.data, device), budget.coordinate_scale)
-    scale = budget.coordinate_scale
-    spec = Spec(dataset.x_shape, budget.z_dim, budget.batch, dataset.push, jit, scale)
-    module = load_module(run.module)
-    method = module.build(spec, config_class(module)(**run.settings))
-    anneal, average = (run.settings.get(name, 0.0) for name in ("anneal", "average"))
-    return steadied(method, budget.iterations, anneal, average), spec, dataset
+class Saving(NamedTuple):
+    """How often runs are saved: seconds between checkpoints; more where saving would else take more
+    than that share of the time.
+    """
+
+    seconds: float = 60.0
+    share: float = 1.0
 
 
 def execute(
@@ -52,77 +44,47 @@ def execute(
     *,
     device: str = "cpu",
     jit: Jit | None = None,
-    checkpoint_seconds: float = 60.0,
-    checkpoint_share: float = 1.0,
+    saving: Saving = Saving(),  # noqa: B008
     progress: Callable[[int], None] = lambda step: None,
-    fid: inception.Fid | None = None,
+    fid: Fid | None = None,
 ) -> list[str]:
     """Train runs that differ in their seed alone, each from its checkpoint if it has one.
 
     Several are stacked into one program (``engine``), as far as they stand at the same step.
-    checkpoint_seconds: between checkpoints; more where saving would else take more than
-    checkpoint_share of the time. progress: called before every step, and often during an
-    evaluation, with the number of steps done. fid: what photographs are scored with at the end.
-    Whatever is raised between steps ends the runs after saving their states. Returns the final
-    statuses.
+    progress: called before every step, and often during an evaluation, with the number of steps
+    done. fid: what photographs are scored with at the end. Whatever is raised between steps ends
+    the runs after saving their states. Returns the final statuses.
     """
     jit = jit or Jit(enabled=False)
-    lanes = [_Lane(run, folder) for run, folder in zip(runs, folders, strict=True)]
+    lanes = [Lane(run, folder) for run, folder in zip(runs, folders, strict=True)]
     with torch.no_grad():
         for lane in lanes:
             lane.resume(device)
         for step in sorted({lane.step for lane in lanes}):
             together = [lane for lane in lanes if lane.step == step]
-            interval = (checkpoint_seconds, checkpoint_share)
-            _Training(together, device, jit, interval, progress, fid).execute()
+            _Training(together, device, jit, saving, progress, fid).execute()
     return [lane.status for lane in lanes]
-
-
-class _Lane:
-    """One run among those trained together: what is its own, besides its place in the stack.
-
-    status: empty while in training. state: only until training starts; then the engine has it.
-    """
-
-    def __init__(self, run: Run, folder: RunFolder) -> None:
-        self.run, self.folder = run, folder
-        self.step, self.status = 0, ""
-        self.state: State | None = None
-        self.rows: list[dict[str, Any]] = []
-        self.logs: dict[str, float] = {}  # of the last step, where it was saved
-        self.train_seconds = 0.0  # evaluation, checkpoints and compilation excluded
-        self.started = datetime.now(UTC).isoformat(timespec="seconds")
-
-    def resume(self, device: str) -> None:
-        saved = self.folder.load_checkpoint()
-        if saved is None or saved["device"] != device:
-            return
-        self.step, self.rows, self.state = saved["step"], saved["rows"], saved["state"]
-        self.logs = saved["logs"]
-        self.train_seconds, self.started = saved["train_seconds"], saved["started"]
-
-    def save(self, state: State, logs: dict[str, float], device: str) -> None:
-        self.folder.save_checkpoint(
-            {
-                "step": self.step,
-                "rows": self.rows,
-                "logs": logs,
-                "train_seconds": self.train_seconds,
-                "started": self.started,
-                "device": device,
-                "state": to_device(state, "cpu"),
-            }
-        )
 
 
 class _Training:
     """Runs in progress; ``execute`` reads top to bottom."""
 
-    def __init__(self, lanes, device, jit, interval, progress, fid) -> None:
-        self.lanes, self.device, self.jit = lanes, device, jit
-        (self.interval, self.share), self.progress, self.fid = interval, progress, fid
+    def __init__(
+        self,
+        lanes: list[Lane],
+        device: str,
+        jit: Jit,
+        saving: Saving,
+        progress: Callable[[int], None],
+        fid: Fid | None,
+    ) -> None:
+        self.lanes, self.device, self.jit, self.saving = lanes, device, jit, saving
+        self.progress = progress
         self.run = lanes[0].run  # all but its seed holds for every lane
         self.method, self.spec, self.dataset = prepare(self.run, jit, device)
+        self.measure = Measure(
+            self.method, self.spec, self.dataset, device, lambda: progress(self.step), fid
+        )
         self.first = self.step = lanes[0].step
         self.due = {0} | evaluation_steps(self.run.budget.iterations, self.run.budget.evaluations)
         self.logs: Logs = {  # of the last step, each (S,)
@@ -157,37 +119,39 @@ class _Training:
         ]
         self._look()  # at the start, or at the step of a checkpoint saved before or amid its look
         saved, self.mark = time.monotonic(), self._now()
+        interval = self.saving.seconds
         while self.step < budget.iterations and self._active():
             self.progress(self.step)
+            compiles = self._compiles_next()
+            if compiles:
+                self._account()
             batches = [feed(self.step) for feed in feeds]
             self.settled = False
             self.logs = self.engine.advance(batches)
             self.step += 1
             self.settled = True
-            if self._compiles():
+            if compiles:
                 self.compile_seconds += self._now() - self.mark
                 self.mark = self._now()
             if self.step % CHECK_EVERY == 0 or self.step in self.due:
                 self._look()
-            if time.monotonic() - saved > self.interval:
+            if time.monotonic() - saved > interval:
                 began = time.monotonic()
                 self._checkpoint()
                 saved = time.monotonic()
-                self.interval = max(self.interval, (saved - began) / self.share)
+                interval = max(interval, (saved - began) / self.saving.share)
         self._account()
         self.mark = None
         for i in self._active():
             healthy = all(bool(v.isfinite().all()) for v in leaves(self.engine.state(i)))
             self._finish(i, "complete" if healthy else "diverged")
 
-    def _compiles(self) -> bool:
-        """Whether the last step was the first of its kind in this process, which pays for
+    def _compiles_next(self) -> bool:
+        """Whether the next step is the first of its kind in this process, which pays for
         compilation: the first of all, and the one after the method's warm-up.
         """
         warm_up = self.method.warm_up
-        return self.step == self.first + 1 or (
-            warm_up is not None and self.step == warm_up.steps + 1
-        )
+        return self.step == self.first or (warm_up is not None and self.step == warm_up.steps)
 
     def _look(self) -> None:
         """End the runs whose losses are not finite; evaluate the others where that is due.
@@ -200,8 +164,7 @@ class _Training:
             if not all(bool(value[i].isfinite()) for value in self.logs.values()):
                 self._finish(i, "diverged")
             elif self._evaluation_due(i):
-                x = self._sample(i, self.run.budget.eval_samples)
-                self.lanes[i].rows += self._measure(x, i)
+                self.lanes[i].rows += self._evaluate(i, self.run.budget.eval_samples)[1]
         if timing:
             self.mark = self._now()
 
@@ -210,6 +173,15 @@ class _Training:
         rows = self.lanes[i].rows
         asked = self.step in self.due and self.step < self.run.budget.iterations
         return asked and not (rows and rows[-1]["step"] == self.step)
+
+    def _evaluate(self, i: int, samples: int) -> tuple[torch.Tensor, list[dict]]:
+        """Samples of run i, and rows of their metrics and the run's losses."""
+        lane, state = self.lanes[i], self.engine.state(i)
+        x = self.measure.sample(lane.run, state, samples)
+        values = self.measure.values(lane.run, state, x)
+        for name, value in self._losses(i).items():  # a method names its losses, not our metrics
+            values.setdefault(re.sub(r"[^A-Za-z0-9_.]", "_", name), value)
+        return x, lane.measured(values)
 
     def _active(self) -> list[int]:
         """Places of the runs still in training."""
@@ -228,56 +200,8 @@ class _Training:
             self.lanes[i].step = self.step
         self.mark = None if self.mark is None else now
 
-    def _measure(self, x: Tensor, i: int) -> list[dict[str, Any]]:
-        """Rows of the metrics of run i's samples, and of its losses."""
-        values = self.dataset.evaluate(x) | self._probe(i)
-        for name, value in self._losses(i).items():  # a method names its losses, not our metrics
-            values.setdefault(re.sub(r"[^A-Za-z0-9_.]", "_", name), value)
-        return self._rows(values, i)
-
-    def _rows(self, values: dict[str, float], i: int) -> list[dict[str, Any]]:
-        seconds = self.lanes[i].train_seconds
-        return [
-            {"step": self.step, "seconds": seconds, "metric": k, "value": v}
-            for k, v in values.items()
-        ]
-
     def _losses(self, i: int) -> dict[str, float]:
         return {name: float(value[i]) for name, value in self.logs.items()}
-
-    def _sample(self, i: int, n: int) -> Tensor:
-        """n samples of run i, drawn from the same noise at every evaluation."""
-        state, chunk = self.engine.state(i), self.dataset.chunk
-        parts = []
-        for block, start in enumerate(range(0, n, chunk)):
-            self.progress(self.step)
-            z = self._latents(i, block, min(chunk, n - start))
-            parts.append(self.method.sample(state, z).cpu())
-        return torch.cat(parts)
-
-    def _probe(self, i: int) -> dict[str, float]:
-        """The method's own measurements, on the same data and noise at every evaluation."""
-        probe = self.method.probe
-        if probe is None:
-            return {}
-        seed, data = self.lanes[i].run.seed, self.run.data
-        z = draw(seed, data, "probe", 0, (probe.points, self.dataset.push_dim), self.device)
-        eps = draw(seed, data, "probe noise", 0, (probe.points, *probe.noise), self.device)
-        found = probe.measure(self.engine.state(i), self.dataset.push(z), eps)
-        return {name: float(value) for name, value in found.items()}
-
-    def _inception_scores(self, i: int) -> dict[str, float]:
-        """Those of photographs, where they are asked for."""
-        if self.fid is None or datasets.family(self.run.data) != "photos":
-            return {}
-        x = self._sample(i, self.fid.samples)
-        return inception.scores(
-            self.fid, self.run.data, x, self.device, lambda: self.progress(self.step)
-        )
-
-    def _latents(self, i: int, block: int, n: int) -> Tensor:
-        address = (self.lanes[i].run.seed, self.run.data, "evaluation", block)
-        return draw(*address, (n, self.spec.z_dim), self.device)
 
     def _checkpoint(self) -> None:
         self._account()
@@ -287,52 +211,20 @@ class _Training:
             self.mark = self._now()
 
     def _finish(self, i: int, status: str) -> None:
-        lane = self.lanes[i]
-        x = self._sample(i, self.run.budget.final_samples)
-        rows = lane.rows + self._measure(x, i)
+        lane, state = self.lanes[i], self.engine.state(i)
+        x, rows = self._evaluate(i, self.run.budget.final_samples)
         if status == "complete":
-            rows += self._rows(self._inception_scores(i), i)
-        lane.folder.write_metrics(rows)
-        kept = self.dataset.keep(x)
-        for name, sample in self.method.also.items():
-            more = sample(self.engine.state(i), self._latents(i, 0, self.dataset.chunk)).cpu()
-            kept |= {f"{name}_{key}": value for key, value in self.dataset.keep(more).items()}
-        with replaced(lane.folder.path / "samples.npz") as file:
-            np.savez_compressed(file, **kept)
-        lane.folder.write_provenance(
-            provenance.machine(self.device)
-            | {
-                "commit": self.commit,
-                "started": lane.started,
-                "status": status,
-                "steps": self.step,
-                "train_seconds": round(lane.train_seconds, 3),
-                "compile_seconds": round(self.compile_seconds, 3),
-                "compiled": self.jit.active,
-                "stacked": len(self.lanes),
-                "state_sha256": checkpoints.digest(self.engine.state(i)),
-            }
-        )
-        lane.folder.remove_checkpoints()
-        lane.status = status
+            rows += lane.measured(self.measure.scores(lane.run, state))
+        record = provenance.machine(self.device) | {
+            "commit": self.commit,
+            "compile_seconds": round(self.compile_seconds, 3),
+            "compiled": self.jit.active,
+            "stacked": len(self.lanes),
+            "state_sha256": checkpoints.digest(state),
+        }
+        lane.finish(status, lane.rows + rows, self.measure.kept(lane.run, state, x), record)
 
 
 def evaluation_steps(total: int, evaluations: int) -> set[int]:
     """Evenly spaced steps, the last one included."""
     return {round(total * k / evaluations) for k in range(1, evaluations + 1)}
-
-
-def to_device(state: State, device: str) -> State:
-    """A copy of the state on another device (or the same tensors where they are there already)."""
-    return {
-        name: to_device(value, device) if isinstance(value, dict) else value.to(device)
-        for name, value in state.items()
-    }
-
-
-def leaves(state: State) -> list[Tensor]:
-    """All tensors of a state."""
-    found = []
-    for value in state.values():
-        found += leaves(value) if isinstance(value, dict) else [value]
-    return found

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmark.data import DATASETS
 from benchmark.data.noise import Feed
 from benchmark.experiments.job import Job
-from benchmark.training.loop import prepare
+from benchmark.training.prepare import prepare
 from methods.base import Batch, Method, State
 
 CHECKED_STEPS = 3  # iterations after which peers must agree

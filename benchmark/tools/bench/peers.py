@@ -16,7 +16,7 @@ from torch import Tensor
 from benchmark.tools.bench import cases
 from benchmark.training.compile import Jit
 from benchmark.training.engine import Engine
-from benchmark.training.loop import to_device
+from benchmark.training.lane import to_device
 from methods import nets
 from methods.lbt import LBTConfig
 
