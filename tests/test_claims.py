@@ -23,8 +23,12 @@ from metrics import METRICS
 
 def preset_of(ours: Claim) -> Job:
     """The preset that a claim of our own is made for."""
-    own = {"ring": "ring", "stacked_equal_time": "stacked", "stacked_authors": "stacked"}
-    return Job(own.get(ours.rule.dataset, "students"))
+    own = {
+        "ring": "ring",
+        "stacked_mnist_equal_time": "stacked-mnist",
+        "stacked_mnist_authors_networks": "stacked-mnist",
+    }
+    return Job(own.get(ours.rule.dataset, "estimators"))
 
 
 def test_the_shipped_claims_name_what_exists():
@@ -86,8 +90,10 @@ def test_our_own_bounds_can_be_refuted(tmp_path, name, curves, share, expected):
     (method,) = rule.rule.named()
     where = {"dataset": rule.rule.dataset, "data": rule.rule.dataset.removeprefix("students_")}
     for seed, values in enumerate(curves):
-        write_run(tmp_path, method, seed, values, preset="students", share=share, M=1, K=1, **where)
-    found, reason = verdict(rule, tmp_path, "students")
+        write_run(
+            tmp_path, method, seed, values, preset="estimators", share=share, M=1, K=1, **where
+        )
+    found, reason = verdict(rule, tmp_path, "estimators")
     assert found == expected, reason
 
 
@@ -146,7 +152,7 @@ def test_what_is_claimed_also_refutes(tmp_path):
 def test_what_is_not_trained_cannot_support_a_bound_nor_a_likeness(tmp_path):
     for label in ("lbt", "gan"):
         write_finals(tmp_path, label, [8, 8, 8], preset="quick", share=0.0005)
-        write_finals(tmp_path, label, [8, 8, 8], preset="ring", share=0.01)
+        write_finals(tmp_path, label, [8, 8, 8], preset="ring-authors-batch", share=0.01)
         write_finals(tmp_path, label, [8, 8, 8], preset="full", share=0.2)
     bound = claim("at_least", methods=["lbt"], value=8)
     alike = claim("alike", method="lbt", than=["gan"], margin=1)
@@ -235,7 +241,7 @@ def test_a_failure_at_a_small_scale_or_with_other_settings_refutes_nothing(tmp_p
 def test_the_best_evidence_is_what_was_run_most_not_what_came_out_best(tmp_path):
     rule = claim("at_least", methods=["lbt"], value=8)
     write_finals(tmp_path, "lbt", [8, 8, 8], preset="quick", share=0.2)
-    write_finals(tmp_path, "lbt", [1, 1, 1], preset="ring", share=0.5)
+    write_finals(tmp_path, "lbt", [1, 1, 1], preset="ring-authors-batch", share=0.5)
     write_finals(tmp_path, "lbt", [8, 8], preset="paper")
     write_finals(tmp_path, "lbt", [8, 8, 8], preset="full", estimator="mog")
     names = ["full", "paper", "quick", "ring"]
@@ -279,7 +285,7 @@ def test_the_command_prints_and_writes_a_row_per_claim(tmp_path, capsys):
     for seed in range(3):
         curves = {"modes_covered": [8, 8], "high_quality_pct": [26, 90]}
         write_run(tmp_path, "lbt", seed, curves, preset="quick", share=0.01)
-    write_finals(tmp_path, "gan", [8, 8, 8], preset="mixtures", share=0.01)
+    write_finals(tmp_path, "gan", [8, 8, 8], preset="mixtures-batch-128", share=0.01)
     assert main(["--claims", "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "ring-modes: LBT covers all 8 modes" in shown and "1 supported" in shown
@@ -301,10 +307,10 @@ def test_the_command_prints_and_writes_a_row_per_claim(tmp_path, capsys):
     assert main(["--claims", "--out", str(tmp_path)]) == 0
     assert path.read_bytes() == first
 
-    assert main(["--claims", "--preset", "mixtures", "--out", str(tmp_path)]) == 0
-    table = pd.read_csv(tmp_path / "mixtures" / "claims.csv").set_index("claim")
+    assert main(["--claims", "--preset", "mixtures-batch-128", "--out", str(tmp_path)]) == 0
+    table = pd.read_csv(tmp_path / "mixtures-batch-128" / "claims.csv").set_index("claim")
     assert table.loc["ring-modes", "verdict"] == "not run"
-    assert len(pd.read_csv(tmp_path / "mixtures" / "claims_details.csv")) > len(table)
+    assert len(pd.read_csv(tmp_path / "mixtures-batch-128" / "claims_details.csv")) > len(table)
 
 
 @pytest.mark.parametrize(

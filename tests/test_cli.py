@@ -272,7 +272,15 @@ def test_reproduce_draws_and_report_redraws_the_same_bytes(tmp_path):
 
 def test_a_preset_without_the_grid_still_draws(tmp_path, capsys):
     sizes = ["ring.iterations=2", "ring.batch=8", "ring.final_samples=2000"]
-    command = ["--preset", "ring", "--seeds", "0", *(f"--set={s}" for s in sizes), "--jobs", "1"]
+    command = [
+        "--preset",
+        "ring-authors-batch",
+        "--seeds",
+        "0",
+        *(f"--set={s}" for s in sizes),
+        "--jobs",
+        "1",
+    ]
     command += ["--methods", "gan,oracle", "--reproduce", "fig2,fig3", "--out", str(tmp_path)]
     assert main(command) == 0
     assert len(list(tmp_path.glob("*/figures/*.png"))) == 3

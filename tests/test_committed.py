@@ -12,7 +12,7 @@ from benchmark.experiments.job import Job
 from benchmark.report import page
 from benchmark.report.claims import ledger
 from benchmark.report.page import overall
-from benchmark.results import equal_time, tables
+from benchmark.results import tables
 from benchmark.results.scale import scale_of
 from benchmark.results.view import Results
 
@@ -34,9 +34,8 @@ def same(copy: Path, *files: str) -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_tables_and_page_of_a_preset(copy, preset):
     job, results = Job(preset), Results(copy, preset)
-    tables.write(results.folder, results.table, partial(scale_of, results, job))
-    equal_time.write(results)
-    page.write(copy, job)
+    tables.write(results, partial(scale_of, results, job))
+    page.write(copy, job, results)
     made = ("metrics.csv", "summary.csv", "summary.md", "equal_time.csv", "index.html")
     same(copy, *(f"{preset}/{name}" for name in made))
 

@@ -25,7 +25,7 @@ def run(out: Path, label: str, seed: int, values: list[float], pace: float, **kw
 
 
 def found(out: Path, clock: str = equal_time.QUICKEST) -> pd.DataFrame:
-    table = equal_time.table(Results(out, "quick"))
+    table = Results(out, "quick").equal_time
     return table[table["clock"] == clock].set_index("method")
 
 
@@ -55,7 +55,7 @@ def test_a_second_time_is_that_by_which_every_method_was_measured(tmp_path):
     assert (table["seconds"] == 9).all()
     assert table.loc["ali", ["mean", "at", "total"]].tolist() == [7, 9, 27]
     assert table.loc["gan", ["mean", "at", "total"]].tolist() == [6, 2, 3]  # ended long before
-    first, second = grids.equal_time(equal_time.table(Results(tmp_path, "quick")), "ring")
+    first, second = grids.equal_time(Results(tmp_path, "quick").equal_time, "ring")
     assert first.caption.startswith("After 3.0 s") and "(ALI after 9.0 s)" in first.caption
     assert second.caption.startswith("After 9.0 s") and "dash" not in second.caption
     assert [row[1].text for row in first.rows] == ["6.0", "\N{EN DASH}"]  # GAN, ALI
@@ -87,7 +87,7 @@ def test_a_run_that_broke_within_the_time_counts_as_the_worst(tmp_path):
     table = found(tmp_path)
     assert table.loc["veegan", ["mean", "n", "missed", "steps"]].tolist() == [2.5, 2, 1, 666666]
     assert table.loc["pacgan", ["mean", "n", "missed"]].tolist() == [7, 1, 0]
-    (grid,) = grids.equal_time(equal_time.table(Results(tmp_path, "quick")), "ring")
+    (grid,) = grids.equal_time(Results(tmp_path, "quick").equal_time, "ring")
     assert "metric's worst value" in grid.caption
     assert "2 (1 missed)" in [cell.text for row in grid.rows for cell in row]
 
@@ -106,5 +106,5 @@ def test_a_run_that_failed_before_a_measurement_counts_too(tmp_path):
 
 def test_nothing_is_said_where_nothing_is_done(tmp_path):
     run(tmp_path, "gan", 0, [0, 1, 2, 3], 1, status="diverged")
-    assert list(equal_time.table(Results(tmp_path, "quick")).columns) == equal_time.COLUMNS
+    assert list(Results(tmp_path, "quick").equal_time.columns) == equal_time.COLUMNS
     assert found(tmp_path).empty

@@ -17,6 +17,7 @@ from benchmark.core.files import write_json
 from benchmark.experiments import job
 from benchmark.experiments import presets as config
 from benchmark.results import inert, tables
+from benchmark.results.view import Results
 
 CONFIGURATIONS = 10_000 if LONG else 300
 PRESET = """description: a test
@@ -194,12 +195,12 @@ def test_names_are_inert_in_every_table(tmp_path):
         write_json(folder / "provenance.json", {"status": "complete", "commit": NASTY})
         write_json(folder / "settings.json", {})
         (folder / "metrics.csv").write_text("step,seconds,metric,value\n1,0.0,modes_covered,3.0\n")
-    table = tables.collect(tmp_path, "mine")
-    summary = tables.write(tmp_path / "mine", table, lambda dataset: NASTY)
+    results = Results(tmp_path, "mine")
+    tables.write(results, lambda dataset: NASTY)
     markdown = (tmp_path / "mine" / "summary.md").read_text()
     assert "<" not in markdown and "\x1b" not in markdown and "](" not in markdown
     assert not set("`$") & set(markdown.replace("\\`", "").replace("\\$", ""))
-    terminal = tables.render(summary, lambda dataset: NASTY)
+    terminal = tables.render(results.summary, lambda dataset: NASTY)
     assert all(line.isprintable() for line in terminal.splitlines())
     for path in (tmp_path / "mine").glob("*.csv"):
         table = pd.read_csv(path, dtype=str)

@@ -190,9 +190,12 @@ def test_mixture_log_prob_by_hand():
 
 
 def test_the_theory_artefact_draws_without_runs(tmp_path, monkeypatch):
-    monkeypatch.setitem(artefact.INSTANCES, "mixtures", 6)
-    assert main(["--reproduce", "theory", "--preset", "mixtures", "--out", str(tmp_path)]) == 0
-    folder = tmp_path / "mixtures" / "figures"
+    monkeypatch.setitem(artefact.INSTANCES, "mixtures-batch-128", 6)
+    assert (
+        main(["--reproduce", "theory", "--preset", "mixtures-batch-128", "--out", str(tmp_path)])
+        == 0
+    )
+    folder = tmp_path / "mixtures-batch-128" / "figures"
     assert {p.suffix for p in folder.iterdir()} == {".png", ".svg", ".csv", ".md"}
     text = (folder / "theory.md").read_text()
     assert "| Gaussian | 6 | Jacobians" in text and "| 0 (0.0 %) |" in text

@@ -48,7 +48,7 @@ def test_a_named_variant_has_its_settings_and_can_be_changed():
 
 
 def test_what_a_file_sets_for_all_estimators_is_no_stray():
-    (run,) = Job("smoke", seeds=(0,)).runs("students_stacked", "lbt_gan[pixelcnn,maps=8]")
+    (run,) = Job("smoke", seeds=(0,)).runs("estimators_stacked_mnist", "lbt_gan[pixelcnn,maps=8]")
     assert run.settings["estimator"] == "pixelcnn" and run.settings["latent"] == 16  # common
     # Named, but of a dataset that no run is asked of: toy1d's estimator has no latent.
     (run,) = Job("smoke", ("lbt.latent=5",), seeds=(0,)).runs("ring", "lbt")

@@ -33,7 +33,8 @@ def test_a_dataset_without_headlines_tabulates_a_method_that_failed(tmp_path):
     write_run(tmp_path, "gan", 0, BOUNDS, dataset="cifar10")
     fail(tmp_path, "gan", "cifar10")
     results = Results(tmp_path, "quick")
-    summary = tables.write(results.folder, results.table, lambda dataset: "tiny")
+    tables.write(results, lambda dataset: "tiny")
+    summary = results.summary
     missed = summary[summary["method"] == "gan"]
     assert set(missed["metric"]) == set(BOUNDS) and (missed["missed"] == 1).all()
     assert "gan" in tables.render(summary, lambda dataset: "tiny")
@@ -43,10 +44,12 @@ def test_a_dataset_without_headlines_tabulates_a_method_that_failed(tmp_path):
 def test_figure_6_counts_failed_and_diverged_runs_worst(tmp_path):
     for label in ("lbt", "lbt[K=1]", "lbt[M=50]"):
         for seed in range(2):
-            write_run(tmp_path, label, seed, BOUNDS, dataset="ring_km", data="ring")
+            write_run(tmp_path, label, seed, BOUNDS, dataset="ring_unrolling", data="ring")
     for seed in range(2):
-        fail(tmp_path, "lbt[M=50]", "ring_km", seed)
-    broken = tmp_path / "quick" / "runs" / "ring_km" / "lbt[K=1]" / "seed1" / "provenance.json"
+        fail(tmp_path, "lbt[M=50]", "ring_unrolling", seed)
+    broken = (
+        tmp_path / "quick" / "runs" / "ring_unrolling" / "lbt[K=1]" / "seed1" / "provenance.json"
+    )
     broken.write_text('{"status": "diverged"}')
     results, job = Results(tmp_path, "quick"), Job("quick")
     table = fig6.summary(results, job).set_index(["variant", "bound"])

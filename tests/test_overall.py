@@ -27,7 +27,7 @@ def folder(tmp_path_factory) -> Path:
     covered = {"modes_covered": [8, 8], "high_quality_pct": [26, 90]}
     for seed in range(3):
         write_run(out, "lbt", seed, covered, share=0.004, M=7)
-        write_run(out, "lbt_gan", seed, covered, preset="mixtures", share=0.00375)
+        write_run(out, "lbt_gan", seed, covered, preset="mixtures-batch-128", share=0.00375)
     (out / STRANGE / "figures").mkdir(parents=True)
     page.write(out, Job("quick"))
     return out

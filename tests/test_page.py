@@ -98,18 +98,24 @@ def test_the_papers_numbers_stand_beside_ours(read):
 
 
 def test_an_artefact_is_labelled_by_what_it_is_made_of(tmp_path):
-    write_run(tmp_path, "lbt", 0, {"modes_covered": [0, 8]}, dataset="ring_km")
+    write_run(tmp_path, "lbt", 0, {"modes_covered": [0, 8]}, dataset="ring_unrolling")
     runs = tmp_path / "quick" / "runs"
-    shutil.copytree(runs / "ring_km" / "lbt", runs / "students_ring" / "lbt[mog,anneal=0.5]")
+    shutil.copytree(
+        runs / "ring_unrolling" / "lbt", runs / "estimators_ring" / "lbt[mog,anneal=0.5]"
+    )
     judged, _ = verdicts.judge_all(page.Evidence(tmp_path, "quick"))
     every = sections.every(Results(tmp_path, "quick"), Job("quick"), judged)
     found = {section.name: section for section in every}
     assert found["fig1"].scale == "computed, not trained"
     assert found["theory"].scale.startswith("computed; its runs: 1,000 generator updates")
     assert found["estimators"].scale.startswith("settings by search")
-    assert found["estimators"].data == ["students_ring"] and found["theory"].data == ["ring_km"]
+    assert found["estimators"].data == ["estimators_ring"] and found["theory"].data == [
+        "ring_unrolling"
+    ]
     assert not {"cost-k", "cost-update"} & {j.claim.id for j in found["estimators"].claims}
-    mixtures = sections.every(Results(tmp_path, "mixtures"), Job("mixtures"), judged)
+    mixtures = sections.every(
+        Results(tmp_path, "mixtures-batch-128"), Job("mixtures-batch-128"), judged
+    )
     (theory,) = (section for section in mixtures if section.name == "theory")
     assert [words for words, _ in theory.absent] == ["Not drawn here."]
 

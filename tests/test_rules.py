@@ -38,7 +38,13 @@ def test_a_bound_that_a_blob_meets_needs_quality_besides(tmp_path):
     for seed in range(3):
         curves = {"modes_covered": [8, 8], "high_quality_pct": [26, 90]}
         write_run(tmp_path, "lbt", seed, curves, preset="quick")
-        write_run(tmp_path, "lbt", seed, curves | {"high_quality_pct": [26, 26]}, preset="ring")
+        write_run(
+            tmp_path,
+            "lbt",
+            seed,
+            curves | {"high_quality_pct": [26, 26]},
+            preset="ring-authors-batch",
+        )
     judged = judge(rule, [Evidence(tmp_path, "quick")])
     assert judged.verdict == "supported" and judged.deciding.estimate == 8
     found, reason = verdict(rule, tmp_path, "ring")
@@ -206,7 +212,9 @@ def test_a_bound_missed_infinitely_in_every_seed_fails(tmp_path):
     rule = claim("at_most", methods=["lbt"], metric="intra_mode_kl", value=1)
     write_finals(tmp_path, "lbt", [math.inf] * 3, "intra_mode_kl")
     assert verdict(rule, tmp_path)[0] == "not supported"
-    write_finals(tmp_path, "lbt", [math.inf, 0.5, 0.5], "intra_mode_kl", preset="ring")
+    write_finals(
+        tmp_path, "lbt", [math.inf, 0.5, 0.5], "intra_mode_kl", preset="ring-authors-batch"
+    )
     assert verdict(rule, tmp_path, "ring")[0] == "inconclusive"
 
 
@@ -287,8 +295,10 @@ def test_what_is_lost_is_counted_where_it_was_looked_at_most_often(tmp_path):
     for seed in range(3):
         write_run(tmp_path, "lbt", seed, {"modes_covered": [0, 8, 4, 8, 6, 8]}, share=0.1)
         curves = {"modes_covered": [0, 8, 8]}
-        write_run(tmp_path, "lbt", seed, curves, preset="ring", share=1, evaluations=2)
-    folders = [Evidence(tmp_path, preset) for preset in ("quick", "ring")]
+        write_run(
+            tmp_path, "lbt", seed, curves, preset="ring-authors-batch", share=1, evaluations=2
+        )
+    folders = [Evidence(tmp_path, preset) for preset in ("quick", "ring-authors-batch")]
     rule = {"methods": ["lbt"], "value": 0.1}
     lost = judge(claim("at_most", statistic="setbacks", **rule), folders)
     assert (lost.verdict, lost.preset) == ("not supported", "quick")
@@ -305,7 +315,7 @@ def test_seconds_that_compare_are_better_evidence_than_more_training(tmp_path):
                     tmp_path, label, seed, curves, preset=preset, machine="A", share=share,
                     seconds=share * (seconds + 0.001 * seed), provenance={"stacked": stacked},
                 )  # fmt: skip
-    folders = [Evidence(tmp_path, preset) for preset in ("quick", "ring")]
+    folders = [Evidence(tmp_path, preset) for preset in ("quick", "ring-authors-batch")]
     cost = claim("better", metric="", statistic="seconds", method="gan", than=["lbt"])
     modes = claim("better", method="gan", than=["lbt"])
     judged = judge(cost, folders)

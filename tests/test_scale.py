@@ -39,7 +39,7 @@ def rows(grid) -> list[list[str]]:
     return [[cell.text for cell in row] for row in grid.rows]
 
 
-@pytest.mark.parametrize("dataset", ["ring", "students_ring", "ring_km"])
+@pytest.mark.parametrize("dataset", ["ring", "estimators_ring", "ring_unrolling"])
 def test_noise_and_coordinates_that_are_not_the_released_ones_are_departures(tmp_path, dataset):
     with_budget(tmp_path, "lbt", dataset=dataset, z_dim=2, coordinate_scale=5.0)
     with_budget(tmp_path, "gan", dataset=dataset, z_dim=256, coordinate_scale=1.0)
@@ -56,25 +56,25 @@ def test_noise_and_coordinates_that_are_not_the_released_ones_are_departures(tmp
 
 def test_the_share_in_the_table_of_budgets_is_that_of_the_verdicts(tmp_path):
     """Figure 6 has a budget of ours in preset paper; the authors' is that of the ring."""
-    with_budget(tmp_path, "lbt", dataset="ring_km", iterations=1000, batch=128)
+    with_budget(tmp_path, "lbt", dataset="ring_unrolling", iterations=1000, batch=128)
     folder = Evidence(tmp_path, "quick")
-    assert folder.share("ring_km", "lbt") == 0.00025
-    (row,) = rows(scale.budgets(folder, ["ring_km"]))
-    assert row[:6] == ["ring_km", "1,000", "1,000,000", "128", "512", "0.025 %"]
+    assert folder.share("ring_unrolling", "lbt") == 0.00025
+    (row,) = rows(scale.budgets(folder, ["ring_unrolling"]))
+    assert row[:6] == ["ring_unrolling", "1,000", "1,000,000", "128", "512", "0.025 %"]
 
 
 def test_the_table_of_budgets_has_the_range_over_methods(tmp_path):
     for label, iterations in (("lbt", 1000), ("lbt_gan", 4800), ("gan", 20_400)):
         sizes = {"iterations": iterations, "batch": 256}
-        with_budget(tmp_path, label, dataset="students_ring", **sizes)
-    (row,) = rows(scale.budgets(Evidence(tmp_path, "quick"), ["students_ring"]))
+        with_budget(tmp_path, label, dataset="estimators_ring", **sizes)
+    (row,) = rows(scale.budgets(Evidence(tmp_path, "quick"), ["estimators_ring"]))
     assert row[1:6] == ["1,000 to 20,400", "1,000,000", "256", "512", "0.05 % to 1 %"]
 
 
 NOTE = "; some runs of another budget: 64,000 updates, noise of 256 dimensions"
 
 
-def earlier(out: Path, folder="students") -> Results:
+def earlier(out: Path, folder="estimators") -> Results:
     """Runs of which some were made before the preset said 84,000 updates and 16 dimensions."""
     budget = {"batch": 1024, "z_dim": 16, "coordinate_scale": 5.0}
     made = {
@@ -82,49 +82,49 @@ def earlier(out: Path, folder="students") -> Results:
         "lbt_gan[mog]": {"iterations": 52_000},
     }
     for label, own in made.items():
-        with_budget(out, label, folder, "students_grid", data="grid", **budget | own)
+        with_budget(out, label, folder, "estimators_grid", data="grid", **budget | own)
     return Results(out, folder)
 
 
 def test_runs_of_another_budget_than_the_presets_are_told(tmp_path):
-    job = Job("students")
+    job = Job("estimators")
     results = earlier(tmp_path)
-    assert scale_of(results, job, "students_grid") == job.scale("students_grid") + NOTE
-    assert scale_of(results, job, "students_ring") == job.scale("students_ring")
+    assert scale_of(results, job, "estimators_grid") == job.scale("estimators_grid") + NOTE
+    assert scale_of(results, job, "estimators_ring") == job.scale("estimators_ring")
     assert (
         scale_of(results, job) == job.scale()
     )  # is not about the grid, which has words of its own
 
 
 def test_a_change_that_a_folder_is_named_after_is_no_other_budget(tmp_path):
-    job = Job("students", ("students_grid.z_dim=256",))
+    job = Job("estimators", ("estimators_grid.z_dim=256",))
     results = earlier(tmp_path, job.folder)
-    words = scale_of(results, job, "students_grid")
+    words = scale_of(results, job, "estimators_grid")
     assert words.endswith("; some runs of another budget: 64,000 updates, noise of 16 dimensions")
-    assert "another budget" not in Evidence(tmp_path, job.folder).scale("students_grid")
+    assert "another budget" not in Evidence(tmp_path, job.folder).scale("estimators_grid")
 
 
 def test_updates_of_a_method_that_set_renamed_are_the_presets(tmp_path):
     with_budget(
-        tmp_path, "gan[tuned,K=3]", "students", "students_ring", iterations=18_800, batch=256
+        tmp_path, "gan[tuned,K=3]", "estimators", "estimators_ring", iterations=18_800, batch=256
     )
-    job = Job("students")
-    assert scale_of(Results(tmp_path, "students"), job, "students_ring") == job.scale(
-        "students_ring"
+    job = Job("estimators")
+    assert scale_of(Results(tmp_path, "estimators"), job, "estimators_ring") == job.scale(
+        "estimators_ring"
     )
 
 
 def test_another_budget_is_told_wherever_the_scale_is(tmp_path):
     earlier(tmp_path)
-    evidence = Evidence(tmp_path, "students")
-    job = Job("students")
-    assert evidence.scale("students_grid").endswith(NOTE)
+    evidence = Evidence(tmp_path, "estimators")
+    job = Job("estimators")
+    assert evidence.scale("estimators_grid").endswith(NOTE)
     text = page.render(evidence, job)
     (section,) = (s for s in page.content(evidence, job)["sections"] if s.name == "estimators")
     assert section.scale.endswith(NOTE)
     assert text.count(NOTE) >= 3  # the artefact, the dataset, and the claims on it
-    assert main(["--report", "--preset", "students", "--out", str(tmp_path)]) == 0
-    assert NOTE in (tmp_path / "students" / "summary.md").read_text()
+    assert main(["--report", "--preset", "estimators", "--out", str(tmp_path)]) == 0
+    assert NOTE in (tmp_path / "estimators" / "summary.md").read_text()
     judged = ledger.of(tmp_path)
     assert any(scale.endswith(NOTE) for scale in ledger.table(judged)["scale"])
 
@@ -177,7 +177,7 @@ NAMED = {  # setting -> what a scale says of it
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("preset", ["quick", "stacked", "full", "students"])
+@pytest.mark.parametrize("preset", ["quick", "stacked-mnist", "full", "estimators"])
 def test_the_scale_of_images_names_what_the_preset_gives_to_all_methods(preset):
     job = Job(preset)
     for dataset, budget in job.preset.datasets.items():
@@ -189,13 +189,13 @@ def test_the_scale_of_images_names_what_the_preset_gives_to_all_methods(preset):
 
 def test_table_1_tells_several_entries_of_its_data_apart(tmp_path):
     curves = {"smnist_modes": [1.0, 9.0], "smnist_kl": [6.9, 5.0]}
-    first, other = "stacked_mnist", "stacked_equal_time"  # the data's own name leads
-    write_run(tmp_path, "gan", 0, curves, preset="stacked", dataset=first)
-    job = Job("stacked")
-    results = Results(tmp_path, "stacked")
+    first, other = "stacked_mnist", "stacked_mnist_equal_time"  # the data's own name leads
+    write_run(tmp_path, "gan", 0, curves, preset="stacked-mnist", dataset=first)
+    job = Job("stacked-mnist")
+    results = Results(tmp_path, "stacked-mnist")
     assert list(table1.rows(results, results.stacked())["note"])[:1] == [""]
-    write_run(tmp_path, "gan", 0, curves, preset="stacked", dataset=other, data=first)
-    results = Results(tmp_path, "stacked")
+    write_run(tmp_path, "gan", 0, curves, preset="stacked-mnist", dataset=other, data=first)
+    results = Results(tmp_path, "stacked-mnist")
     assert results.stacked() == [first, other]
     assert list(table1.rows(results, results.stacked())["note"])[:2] == [first, other]
     text = table1.caption(results, first, results.stacked(), job)

@@ -23,7 +23,7 @@ def test_trials_are_the_same_at_every_call_and_begin_with_the_subject():
 
 
 def test_every_shipped_search_can_be_run():
-    for dataset in ("students_ring", "students_grid"):
+    for dataset in ("estimators_ring", "estimators_grid"):
         for subject, space in load(dataset).items():
             for settings in trials(subject, space, 6):
                 run = resolve(dataset, subject, settings)
@@ -39,13 +39,13 @@ def row(subject, trial, modes, quality, kl):
 def test_the_best_has_the_most_modes_then_both_other_metrics():
     rows = [row("gan", 0, 7, 99, 0.1), row("gan", 1, 8, 67, 0.60), row("gan", 2, 8, 96, 0.62)]
     rows += [row("gan", 3, 8, 93, 0.7), row("gan", 4, math.nan, math.nan, math.nan)]
-    assert list(ranked(pd.DataFrame(rows), "students_ring")["trial"]) == [2, 1, 3, 0, 4]
+    assert list(ranked(pd.DataFrame(rows), "estimators_ring")["trial"]) == [2, 1, 3, 0, 4]
 
 
 def test_a_blob_has_no_modes_to_its_credit():
     rows = [row("gan", 0, 8, 29, 1.4), row("gan", 1, 7, 37, 1.3), row("gan", 2, 3, 60, 2.0)]
-    assert list(ranked(pd.DataFrame(rows), "students_ring")["trial"]) == [2, 1, 0]
-    assert list(ranked(pd.DataFrame(rows), "students_grid")["trial"]) == [0, 1, 2]
+    assert list(ranked(pd.DataFrame(rows), "estimators_ring")["trial"]) == [2, 1, 0]
+    assert list(ranked(pd.DataFrame(rows), "estimators_grid")["trial"]) == [0, 1, 2]
 
 
 def test_a_search_is_recorded_and_continued(tmp_path, monkeypatch, capsys):
@@ -53,9 +53,9 @@ def test_a_search_is_recorded_and_continued(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("benchmark.training.compile.Jit.__call__", lambda self, fn: fn)
     command = ["--seconds", "0.05", "--out", str(tmp_path)]
     assert main([*command, "--trials", "1"]) == 0
-    first = pd.read_csv(tmp_path / "students_ring.csv")
+    first = pd.read_csv(tmp_path / "estimators_ring.csv")
     assert main([*command, "--trials", "2"]) == 0
-    both = pd.read_csv(tmp_path / "students_ring.csv")
+    both = pd.read_csv(tmp_path / "estimators_ring.csv")
     assert list(both["trial"]) == [0, 1] and list(both["settings"]) == ["{}", '{"eta_psi": 0.001}']
     pd.testing.assert_frame_equal(both.iloc[:1], first)
     assert (both["updates"] > 1).all() and both["status"].eq("complete").all()
@@ -65,27 +65,27 @@ def test_a_search_is_recorded_and_continued(tmp_path, monkeypatch, capsys):
 
 def test_a_search_of_other_seconds_is_not_continued(tmp_path, capsys):
     table = pd.DataFrame([row("gan", 0, 8, 90, 0.1)], columns=search.COLUMNS)
-    table.to_csv(tmp_path / "students_ring.csv", index=False)
+    table.to_csv(tmp_path / "estimators_ring.csv", index=False)
     assert main(["--seconds", "25", "--out", str(tmp_path)]) == 2
     assert "its trials took 1 s" in capsys.readouterr().err
 
 
 SEARCHED = [
     (dataset, subject)
-    for dataset in ("students_ring", "students_grid")
+    for dataset in ("estimators_ring", "estimators_grid")
     for subject in load(dataset)
 ]
 
 
-BESIDE_HAND = {("students_grid", "lbt[mog]"): "lbt[searched]"}  # lbt[mog] was found by hand there
+BESIDE_HAND = {("estimators_grid", "lbt[mog]"): "lbt[searched]"}  # lbt[mog] was found by hand there
 
 
 def best_trial(dataset, subject):
     """Where all trials on the grid are blobs, the ring's count there."""
     table = ranked(pd.read_csv(search.ROOT / "results" / "search" / f"{dataset}.csv"), dataset)
     own = table[table["subject"] == subject]
-    if dataset == "students_grid" and own["high_quality_pct"].max() < search.BLOB[dataset]:
-        return best_trial("students_ring", subject)
+    if dataset == "estimators_grid" and own["high_quality_pct"].max() < search.BLOB[dataset]:
+        return best_trial("estimators_ring", subject)
     return own.iloc[0]
 
 

@@ -65,13 +65,13 @@ def test_the_probe_is_taken_at_the_kept_estimator():
 def test_figure_6_compares_the_variants_over_paired_seeds(tmp_path):
     size = ["iterations=3", "batch=8", "eval_samples=500", "final_samples=500"]
     command = ["--preset", "smoke", "--jobs", "1", "--out", str(tmp_path)]
-    command += [f"--set=ring_km.{s}" for s in size]
+    command += [f"--set=ring_unrolling.{s}" for s in size]
     # A method without the measurement beside them must not disturb the tables.
-    assert main([*command, "--dataset", "ring_km", "--methods", "lbt,lbt[K=1],gan"]) == 0
+    assert main([*command, "--dataset", "ring_unrolling", "--methods", "lbt,lbt[K=1],gan"]) == 0
     assert main([*command, "--report", "--reproduce", "fig6"]) == 0
     (folder,) = tmp_path.glob("smoke*")
     curves = pd.read_csv(folder / "metrics.csv")
-    assert set(curves["dataset"]) == {"ring_km"}
+    assert set(curves["dataset"]) == {"ring_unrolling"}
     assert {"data_elbo", "data_iwae"} <= set(curves["metric"])
     summary = pd.read_csv(folder / "summary.csv").query("metric == 'data_iwae'")
     assert set(summary["method"]) == {"lbt", "lbt[K=1]"}
@@ -91,5 +91,5 @@ def test_the_data_s_own_log_density():
 @pytest.mark.parametrize("preset", ["smoke", "quick", "full", "paper"])
 def test_plain_lbt_is_the_figure_s_default(preset):
     """Where a preset changed K or M, the figure would lie."""
-    (run,) = Job(preset, seeds=(0,)).runs("ring_km", "lbt")
+    (run,) = Job(preset, seeds=(0,)).runs("ring_unrolling", "lbt")
     assert (run.settings["K"], run.settings["M"], run.data) == (5, 15, "ring")

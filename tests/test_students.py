@@ -14,18 +14,18 @@ from benchmark.results.view import Results
 
 def test_the_updates_of_a_method_are_its_own():
     job = Job("smoke", seeds=(0,))
-    updates = job.budget("students_ring").updates
-    assert ("students_ring", "vae[mog]") in estimators.needs(job)
+    updates = job.budget("estimators_ring").updates
+    assert ("estimators_ring", "vae[mog]") in estimators.needs(job)
     for label, number in updates.items():
-        (run,) = job.runs("students_ring", label)
+        (run,) = job.runs("estimators_ring", label)
         assert run.budget.iterations == number and "updates" not in run.identity()["budget"]
-    assert job.runs("students_ring", "lbt")[0].budget.iterations == 20
+    assert job.runs("estimators_ring", "lbt")[0].budget.iterations == 20
 
 
 def test_without_mnist_the_stacked_entry_is_left_out(monkeypatch):
     monkeypatch.setattr(Job, "mnist", staticmethod(lambda: False))
     job = Job("smoke")
-    assert {dataset for dataset, _ in estimators.needs(job)} == {"students_ring"}
+    assert {dataset for dataset, _ in estimators.needs(job)} == {"estimators_ring"}
     assert {dataset for dataset, _ in table1.needs(job)} == {"stacked_digits"}
 
 
@@ -63,7 +63,7 @@ def test_every_entry_of_the_legend_has_a_look_of_its_own():
 
 def test_teacher_student_and_competitor_are_drawn(tmp_path):
     methods = "lbt[mog],vae[mog],gan[tuned]"
-    command = ["--preset", "smoke", "--dataset", "students_ring", "--methods", methods]
+    command = ["--preset", "smoke", "--dataset", "estimators_ring", "--methods", methods]
     command += ["--seeds", "0,1", "--jobs", "1", "--out", str(tmp_path)]
     assert main(command) == 0
     job, results = Job("smoke"), Results(tmp_path, "smoke")
@@ -84,9 +84,9 @@ def test_teacher_student_and_competitor_are_drawn(tmp_path):
 def test_a_preset_without_ring_and_grid_is_drawn(tmp_path, capsys):
     """Figures 2 and 3 have nothing to draw there, and say so."""
     size = ("iterations=2", "batch=8", "final_samples=1000", "eval_samples=1000")
-    command = ["--preset", "students", "--seeds", "0", "--jobs", "1", "--out", str(tmp_path)]
-    command += [f"--set=students_ring.{setting}" for setting in size]
-    assert main([*command, "--dataset", "students_ring", "--methods", "gan"]) == 0
+    command = ["--preset", "estimators", "--seeds", "0", "--jobs", "1", "--out", str(tmp_path)]
+    command += [f"--set=estimators_ring.{setting}" for setting in size]
+    assert main([*command, "--dataset", "estimators_ring", "--methods", "gan"]) == 0
     assert main([*command, "--report", "--reproduce", "fig2,fig3,estimators"]) == 0
     out = capsys.readouterr().out
     assert out.count("nothing to draw") == 2 and "estimators_ring.png" in out

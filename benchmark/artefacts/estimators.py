@@ -28,7 +28,6 @@ from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import densities, style
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
-from benchmark.experiments.presets import STUDENTS
 from benchmark.results.inert import write_csv
 from benchmark.results.scale import scale_of
 from benchmark.results.summary import ordered
@@ -62,7 +61,7 @@ def needs(job: Job) -> list[tuple[str, str]]:
 
 def entries(job: Job) -> list[str]:
     """The preset's datasets of this artefact."""
-    return [name for name in job.preset.datasets if name.startswith(STUDENTS)]
+    return job.feeding("estimators")
 
 
 def draw(results: Results, job: Job) -> list[Path]:
@@ -72,7 +71,7 @@ def draw(results: Results, job: Job) -> list[Path]:
     paths = []
     for dataset in entries(job):
         if results.methods(dataset):
-            stem = results.figures / f"estimators_{dataset.removeprefix(STUDENTS)}"
+            stem = results.figures / dataset
             paths += _figure(results, job, dataset, stem)
             mixture = job.budget(dataset).data
             if mixture in densities.VIEW:

@@ -21,14 +21,12 @@ from benchmark.results.summary import ordered
 from benchmark.results.view import Results
 from metrics import METRICS
 
-DATASETS = ("ring", "grid")
 SHOWN = ("modes_covered", "intra_mode_kl", "high_quality_pct")  # the paper's order
 
 
 def needs(job: Job) -> list[tuple[str, str]]:
-    """Every method on both datasets, as far as the preset has them."""
-    datasets = [d for d in DATASETS if d in job.preset.datasets]
-    return [(dataset, method) for dataset in datasets for method in job.modules]
+    """Every method on each of the preset's mixtures."""
+    return [(dataset, method) for dataset in job.feeding("fig3") for method in job.modules]
 
 
 def draw(results: Results, job: Job) -> list[Path]:
@@ -37,7 +35,7 @@ def draw(results: Results, job: Job) -> list[Path]:
 
 
 def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
-    datasets = [d for d in DATASETS if results.methods(d)]
+    datasets = [d for d in job.feeding("fig3") if results.methods(d)]
     if not datasets:
         return []
     looks = style.looks(m for d in datasets for m in results.methods(d))
@@ -64,7 +62,7 @@ def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
             [handles[m] for m in order], [style.name(m) for m in order],
             loc="outside lower center", ncols=5, frameon=False,
         )  # fmt: skip
-        figure.suptitle(style.lines(scale_of(results, job)), fontsize=6)
+        figure.suptitle(style.lines(scale_of(results, job, *datasets)), fontsize=6)
         paths = style.save(figure, results.figures / stem)
         plt.close(figure)
     return paths

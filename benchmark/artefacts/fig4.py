@@ -22,7 +22,7 @@ def needs(job: Job) -> list[tuple[str, str]]:
     """Both methods with both sizes of D, on the preset's first Stacked MNIST."""
     return [
         (dataset, job.variant(dataset, method, d_ratio=ratio))
-        for dataset in job.stacked()[:1]
+        for dataset in job.stacked("fig4")[:1]
         for method in METHODS
         for ratio in RATIOS
     ]
@@ -31,7 +31,7 @@ def needs(job: Job) -> list[tuple[str, str]]:
 def draw(results: Results, job: Job) -> list[Path]:
     """figures/fig4.png."""
     panels = []
-    for dataset in results.stacked()[:1]:
+    for dataset in results.among(job.drawn("fig4"))[:1]:
         for method in METHODS:
             for ratio in RATIOS:
                 label = job.label(job.variant(dataset, method, d_ratio=ratio))

@@ -20,13 +20,12 @@ from benchmark.results.scale import scale_of
 from benchmark.results.view import Results
 
 METHODS = ("gan", "lbt_gan")
-PHOTOS = ("cifar10", "celeba")
 
 
 def needs(job: Job) -> list[tuple[str, str]]:
     """Both methods on whichever of the two datasets is at hand."""
     found = []
-    for dataset in (name for name in PHOTOS if name in job.preset.datasets):
+    for dataset in job.feeding("fig5"):
         try:
             data.ensure(dataset)
         except UserError as error:
@@ -39,7 +38,7 @@ def needs(job: Job) -> list[tuple[str, str]]:
 def draw(results: Results, job: Job) -> list[Path]:
     """figures/fig5.png, of the datasets that have runs."""
     panels = []
-    for dataset in PHOTOS:
+    for dataset in job.feeding("fig5"):
         for method in METHODS:
             found = results.samples(dataset, job.label(method))
             if found:
@@ -48,7 +47,12 @@ def draw(results: Results, job: Job) -> list[Path]:
                 panels.append(sheets.Panel(title, found["samples"]))
     if not panels:
         return []
-    return sheets.save(panels, scale_of(results, job, "cifar10"), results.figures / "fig5", scale=2)
+    return sheets.save(
+        panels,
+        scale_of(results, job, *results.among(job.feeding("fig5"))),
+        results.figures / "fig5",
+        scale=2,
+    )
 
 
 def score(results: Results, dataset: str, method: str, seed: int) -> str:

@@ -30,7 +30,7 @@ from benchmark.results.view import Results
 from metrics import METRICS
 from metrics.intervals import t_interval
 
-DATASET = "ring_km"  # the ring, with a budget of its own
+DATASET = "ring_unrolling"  # the ring, with a budget of its own
 VARIANTS = {  # panel -> value -> method; appendix A, where the defaults are K = 5 and M = 15
     "K": {1: "lbt[K=1]", 3: "lbt[K=3]", 5: "lbt", 15: "lbt[K=15]"},
     "M": {5: "lbt[M=5]", 10: "lbt[M=10]", 15: "lbt", 50: "lbt[M=50]"},

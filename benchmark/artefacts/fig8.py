@@ -20,13 +20,14 @@ HIDDEN = "20-20"
 def needs(job: Job) -> list[tuple[str, str]]:
     """LBT-GAN with the small VAE, on the preset's first Stacked MNIST."""
     return [
-        (dataset, job.variant(dataset, "lbt_gan", hidden=HIDDEN)) for dataset in job.stacked()[:1]
+        (dataset, job.variant(dataset, "lbt_gan", hidden=HIDDEN))
+        for dataset in job.stacked("fig8")[:1]
     ]
 
 
 def draw(results: Results, job: Job) -> list[Path]:
     """figures/fig8.png."""
-    for dataset in results.stacked()[:1]:
+    for dataset in results.among(job.drawn("fig8"))[:1]:
         label = job.label(job.variant(dataset, "lbt_gan", hidden=HIDDEN))
         found = results.samples(dataset, label)
         if found:

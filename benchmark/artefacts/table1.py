@@ -29,7 +29,7 @@ METRICS = {"smnist_modes": ("modes", 1), "smnist_kl": ("kl", 2)}
 
 def needs(job: Job) -> list[tuple[str, str]]:
     """Every method on each Stacked MNIST entry of the preset."""
-    return [(dataset, method) for dataset in job.stacked() for method in job.modules]
+    return [(dataset, method) for dataset in job.stacked("table1") for method in job.modules]
 
 
 def draw(results: Results, job: Job) -> list[Path]:
@@ -37,12 +37,13 @@ def draw(results: Results, job: Job) -> list[Path]:
     samples, figures/table1_<dataset>.png.
     """
     found = []
+    stacked = results.among(job.drawn("table1"))
     for data, stem in STEMS.items():
-        datasets = [d for d in results.stacked() if results.data(d) == data]
+        datasets = [d for d in stacked if results.data(d) == data]
         if datasets:
             title = caption(results, data, datasets, job)
             found += _write(rows(results, datasets), title, results, stem)
-    for dataset in results.stacked():
+    for dataset in stacked:
         found += _samples(results, job, dataset)
     return found
 

@@ -5,33 +5,35 @@ from __future__ import annotations
 import ast
 
 from benchmark.artefacts import ARTEFACTS, module
-from benchmark.core import strict_yaml
 from benchmark.core.paths import ROOT
 from benchmark.data import DATASETS
-from benchmark.experiments.presets import PRESETS
+from benchmark.experiments.presets import experiments, scales
 from benchmark.experiments.variants import named_variants
 from methods import REGISTRY
 
 
 def listing() -> str:
-    """Methods, their named variants, datasets, artefacts and presets."""
-    files = sorted(PRESETS.glob("*.yaml"))
-    presets = {p.stem: strict_yaml.load(p.read_text(), p.name) for p in files}
+    """Methods, their named variants, data, experiments, presets and artefacts."""
     blocks = {
-        "methods": {key: first_line(name) for key, name in REGISTRY.items()},
-        "variants": {
+        "methods (--methods)": {key: first_line(name) for key, name in REGISTRY.items()},
+        "variants of methods (--methods)": {
             f"{key}[{name}]": entry["why"]
             for key, variants in named_variants().items()
             for name, entry in variants.items()
         },
-        "datasets": {name: entry.title for name, entry in DATASETS.items()},
-        "artefacts": {key: first_line(module(key)) for key in ARTEFACTS},
-        "presets": {name: preset["description"] for name, preset in presets.items()},
+        "data, what points are drawn from": {key: entry.title for key, entry in DATASETS.items()},
+        "experiments, what is compared on them (--dataset)": {
+            key: f"{entry.about} ({', '.join(entry.at)})" for key, entry in experiments().items()
+        },
+        "presets, how much of it (--preset)": {key: scale.about for key, scale in scales().items()},
+        "artefacts, what is drawn (--reproduce)": {
+            key: first_line(module(key)) for key in ARTEFACTS
+        },
     }
     return "\n".join(
         line
         for title, entries in blocks.items()
-        for line in (f"{title}:", *(f"  {key:18} {text}" for key, text in entries.items()))
+        for line in (f"{title}:", *(f"  {key:30} {text}" for key, text in entries.items()))
     )
 
 

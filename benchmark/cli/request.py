@@ -15,6 +15,8 @@ from benchmark.core.run import Run
 from benchmark.data import fetch
 from benchmark.experiments.job import Job
 from benchmark.experiments.labels import parse_label
+from benchmark.experiments.presets import known_as
+from benchmark.experiments.renamed import migrate
 
 
 class Request(NamedTuple):
@@ -45,8 +47,12 @@ def resolve(arguments: argparse.Namespace) -> Request:
     for name in names:
         if name not in ARTEFACTS:
             raise unknown("artefact", name, ARTEFACTS)
-    runs = _runs(job, names, split(arguments.methods), split(arguments.dataset))
-    return Request(job, names, runs, options.writable(arguments.out))
+    datasets = [known_as(name, job.name) for name in split(arguments.dataset)]
+    runs = _runs(job, names, split(arguments.methods), datasets)
+    out = options.writable(arguments.out)
+    if not arguments.plan:
+        migrate(out, job.name)
+    return Request(job, names, runs, out)
 
 
 def _runs(job: Job, names: list[str], methods: list[str], datasets: list[str]) -> list[Run]:

@@ -17,13 +17,16 @@ Seed = Annotated[int, Field(ge=0, lt=10**9)]
 class DatasetSettings(Strict):
     """What every method shares on one dataset.
 
-    data: which data this is about, if not the one it is named after. seeds, scale: if not those of
-    the preset.
+    data: which data this is about, if not the one it is named after. about: in a line. feeds:
+    artefacts that are made of it. seeds: if not those of the preset. note: what tables and figures
+    say of it besides its budget.
     """
 
+    about: str = Field("", pattern=PROSE.replace("{1,", "{0,"))
+    feeds: tuple[str, ...] = ()
     data: str | None = None
     seeds: tuple[Seed, ...] | None = Field(None, min_length=1, max_length=1000)
-    scale: str | None = Field(None, pattern=PROSE)
+    note: str | None = Field(None, pattern=PROSE)
     iterations: int = Field(ge=1, le=10**9)  # generator updates
     batch: int = Field(ge=1, le=10**6)  # data points, and generated samples, per batch
     z_dim: int = Field(256, ge=3, le=10**6)  # authors' code; the data's own push-forward needs 3
@@ -65,7 +68,16 @@ class Run(Strict):
             "method": self.method,
             "seed": self.seed,
             "budget": self.budget.model_dump(
-                exclude={"data", "seeds", "scale", "updates", "common", "methods"}
+                exclude={
+                    "data",
+                    "about",
+                    "feeds",
+                    "seeds",
+                    "note",
+                    "updates",
+                    "common",
+                    "methods",
+                }  # fmt: skip
             ),
             "settings": self.settings,
         }

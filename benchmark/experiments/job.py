@@ -28,8 +28,9 @@ from benchmark.core.run import DatasetSettings, Run
 from benchmark.core.schema import validated
 from benchmark.data import DATASETS
 from benchmark.experiments import strays
+from benchmark.experiments.extent import extent
 from benchmark.experiments.labels import bracket, cut, parse_label, parse_override
-from benchmark.experiments.presets import STUDENTS, load_preset, preset_line
+from benchmark.experiments.presets import known_as, load_preset, source
 from benchmark.experiments.variants import default_settings, variant_settings
 from methods import REGISTRY
 
@@ -45,6 +46,8 @@ class Job:
         seeds: tuple[int, ...] | None = None,
     ) -> None:
         self.preset = load_preset(preset)
+        self.source = preset if preset.endswith(".yaml") else known_as(preset)
+        self.name = Path(self.source).stem
         self.seeds = seeds
         self.modules = dict(REGISTRY)
         for path in plugins:
@@ -58,16 +61,16 @@ class Job:
             self.modules[stem] = str(Path(path).resolve())
         self.overrides: dict[str, dict[str, Any]] = {}
         for owner, key, value in map(parse_override, overrides):
+            owner = owner if owner in self.modules else known_as(owner, self.name)
             if owner not in self.modules and owner not in self.preset.datasets:
                 raise unknown("method or dataset in --set", owner, [*self.modules, *DATASETS])
             self.overrides.setdefault(owner, {})[key] = value
         # Another budget is another experiment: it gets a results folder of its own.
         changed = [o for o in sorted(self.overrides) if o in self.preset.datasets]
-        self.folder = preset + "".join(
+        self.folder = self.name + "".join(
             bracket(self.overrides[owner], f"{owner}.") for owner in changed
         )
         self.folder = cut(self.folder, 200)
-        self.name = preset
         for owner in self.overrides:
             if owner in self.preset.datasets:
                 self.budget(owner)
@@ -75,11 +78,27 @@ class Job:
                 for dataset in self.preset.datasets:
                     self._settings(dataset, owner)
 
-    def scale(self, dataset: str | None = None) -> str:
-        """What every table and figure must say of the size of its runs (on a dataset)."""
-        own = self.budget(dataset).scale if dataset and self.has(dataset) else None
+    def feeding(self, artefact: str) -> list[str]:
+        """The experiments that an artefact is made of; points in the plane, where they say nothing
+        else, are drawn in Figures 2 and 3.
+        """
+        plane = ("fig2", "fig3")
+        found = []
+        for name in self.preset.datasets:
+            budget = self.budget(name)
+            usual = plane if data.family(budget.data) == "plane" else ()
+            if artefact in (budget.feeds or usual):
+                found.append(name)
+        return found
+
+    def scale(self, dataset: str) -> str:
+        """What every table and figure must say of the size of its runs on a dataset."""
+        if not self.has(dataset):
+            return self.preset.note or ""
+        budget = self.budget(dataset)
         changed = self.folder.removeprefix(self.name)
-        return (own or self.preset.scale) + (f"; changed: {changed}" if changed else "")
+        words = [extent(budget), budget.note, self.preset.note]
+        return "; ".join([w for w in words if w] + [f"changed: {changed}"] * bool(changed))
 
     def has(self, dataset: str) -> bool:
         """Whether the preset knows a dataset, or what it stands in for."""
@@ -87,9 +106,11 @@ class Job:
 
     def _entry(self, dataset: str) -> str:
         """The preset's name for a dataset's settings: a stand-in has those of its original."""
-        if dataset in self.preset.datasets:
+        if dataset in self.preset.datasets or dataset not in DATASETS:
             return dataset
-        return DATASETS[dataset].like or dataset if dataset in DATASETS else dataset
+        like = DATASETS[dataset].like
+        found = (n for n, d in self.preset.datasets.items() if like and (d.data or n) == like)
+        return next(found, dataset)
 
     def budget(self, dataset: str) -> DatasetSettings:
         """The dataset's settings with ``--set`` applied."""
@@ -158,25 +179,24 @@ class Job:
         shown = f"{shortened(shown)} in preset {self.name}"
         if place and place[0] in self.overrides.get(owner, {}):
             return f"--set {owner}.{shortened(str(place[0]))}: {shown}"
-        places = [
-            ("datasets", dataset, "methods", owner, *place),
-            ("datasets", dataset, "common", *place),
-            ("methods", owner, *place),
-            ("datasets", owner, *place),
-        ]
-        return f"{self.name}.yaml{preset_line(self.name, places)}: {shown}"
+        return f"{source(self.source, dataset or owner, owner, place)}: {shown}"
 
-    def stacked(self) -> list[str]:
-        """The preset's Stacked MNIST datasets; their stand-in where MNIST cannot be had."""
-        names = [
-            name
-            for name in self.preset.datasets
-            if DATASETS[self.budget(name).data].instead and not name.startswith(STUDENTS)
-        ]
-        if names and not self.mnist():
-            stand_ins = (DATASETS[self.budget(name).data].instead for name in names)
-            return list(dict.fromkeys(stand_ins))
-        return names
+    def stacked(self, artefact: str) -> list[str]:
+        """The experiments on Stacked MNIST that an artefact is made of; their stand-in where MNIST
+        cannot be had.
+        """
+        names = self.feeding(artefact)
+        return names if not names or self.mnist() else self.stand_ins(names)
+
+    def drawn(self, artefact: str) -> list[str]:
+        """What an artefact may show: the experiments that feed it, then what stands in for them."""
+        names = self.feeding(artefact)
+        return names + self.stand_ins(names)
+
+    def stand_ins(self, names: list[str]) -> list[str]:
+        """The data that replace experiments where their own cannot be had."""
+        found = (DATASETS[self.budget(name).data].instead for name in names)
+        return list(dict.fromkeys(name for name in found if name))
 
     @staticmethod
     @cache

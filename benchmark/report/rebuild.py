@@ -12,7 +12,7 @@ from benchmark.core.errors import DONE, FAILED, StorageError, UserError, printab
 from benchmark.core.files import remove_parts
 from benchmark.experiments.job import Job
 from benchmark.report import page
-from benchmark.results import equal_time, tables
+from benchmark.results import tables
 from benchmark.results.scale import scale_of
 from benchmark.results.view import Results
 from benchmark.store.folder import run_folders
@@ -44,8 +44,8 @@ def report(out: Path, job: Job, names: list[str], shown: set[tuple[str, str]] | 
 
 def _tables(results: Results, job: Job, shown: set[tuple[str, str]] | None) -> None:
     scale = partial(scale_of, results, job)
-    summary = tables.write(results.folder, results.table, scale)
-    equal_time.write(results)
+    tables.write(results, scale)
+    summary = results.summary
     if shown is not None:
         pairs = zip(summary["dataset"], summary["method"], strict=True)
         summary = summary[[pair in shown for pair in pairs]]
@@ -61,7 +61,7 @@ def _draw(name: str, results: Results, job: Job) -> int:
     start = time.monotonic()
     try:
         if name == PAGE:
-            paths = [page.write(results.folder.parent, job)]
+            paths = [page.write(results.folder.parent, job, results)]
         else:
             paths = artefacts.load(name).draw(results, job)
     except StorageError:

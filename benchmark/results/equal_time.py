@@ -9,15 +9,12 @@ the slowest all have ended, and the tables at the end of training say the same.
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from benchmark.results.inert import write_csv
 from benchmark.results.summary import ordered
-from benchmark.results.view import Results
 from metrics import HEADLINES, METRICS
 from metrics.intervals import t_interval
 
@@ -50,8 +47,8 @@ class Curve(NamedTuple):
         return not self.complete and not self.total > seconds
 
 
-def table(results: Results) -> pd.DataFrame:
-    """A row per dataset, clock, method and metric.
+def at_equal_time(table: pd.DataFrame) -> pd.DataFrame:
+    """From the tidy rows of runs: a row per dataset, clock, method and metric.
 
     clock, seconds: which time, and how long it is. mean, low, high: over the n seeds, 95 % Student
     t; NaN where a seed was not evaluated within the time but before its first update. missed: runs
@@ -61,8 +58,9 @@ def table(results: Results) -> pd.DataFrame:
     of a whole run, mean over seeds; less than the time where the method had ended.
     """
     rows = []
-    for dataset, part in results.table.groupby("dataset", sort=False):
-        curves = {m: _curves(part[part["method"] == m]) for m in ordered(results.methods(dataset))}
+    for dataset, part in table.groupby("dataset", sort=False):
+        runs = dict(list(part.groupby("method")))
+        curves = {method: _curves(runs[method]) for method in ordered(runs)}
         here = set(part["metric"])
         for clock, seconds in _clocks(curves).items():
             for method, runs in curves.items():
@@ -129,10 +127,3 @@ def _row(runs: list[Curve], metric: str, seconds: float) -> tuple | None:
 def _mean(seconds: list[float]) -> float:
     known = [s for s in seconds if s == s]
     return float(np.mean(known)) if known else math.nan
-
-
-def write(results: Results) -> Path:
-    """equal_time.csv of a preset."""
-    path = results.folder / "equal_time.csv"
-    write_csv(path, table(results))
-    return path

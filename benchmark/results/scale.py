@@ -18,16 +18,16 @@ BUDGET = {  # what decides how far a run got, besides its method: setting -> in 
 }
 
 
-def scale_of(results: Results, job: Job, dataset: str | None = None) -> str:
-    """What tables and figures must say of the size of the runs on a dataset, or on all that the
-    preset's own words are about: those words, and where runs differ from the preset, or their
-    seconds do not compare.
+def scale_of(results: Results, job: Job, *datasets: str) -> str:
+    """What tables and figures must say of the size of the runs on datasets: the budgets of their
+    experiments, and where runs differ from these, or their seconds do not compare.
     """
-    about = [dataset]
-    if not dataset:
-        found = dict.fromkeys(results.table["dataset"])
-        about = [d for d in found if job.has(d) and not job.budget(d).scale]
-    return job.scale(dataset) + other_budgets(results, job, about) + unlike_clocks(results, about)
+    words = {d: job.scale(d) + other_budgets(results, job, [d]) for d in datasets}
+    several = len(set(words.values())) > 1
+    text = (
+        "; ".join(f"{d}: {w}" for d, w in words.items()) if several else "".join({*words.values()})
+    )
+    return text + unlike_clocks(results, datasets)
 
 
 def other_budgets(results: Results, job: Job, datasets: list[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 
 import pandas as pd
 
@@ -12,21 +11,18 @@ from benchmark.core.files import write_text
 from benchmark.core.paths import ROOT
 from benchmark.results.inert import markdown as plain
 from benchmark.results.inert import write_csv
-from benchmark.results.summary import summarise
+from benchmark.results.view import Results
 from metrics import HEADLINES, Metric
 
 REFERENCE = ROOT / "results" / "reference.csv"  # published numbers, by source
 
 
-def write(folder: Path, table: pd.DataFrame, scale: Callable[[str], str]) -> pd.DataFrame:
-    """Rebuild metrics.csv, summary.csv and summary.md of a preset's folder from ``collect``'s
-    table; returns the summary.
-    """
-    summary = summarise(table)
-    write_csv(folder / "metrics.csv", table)
-    write_csv(folder / "summary.csv", summary)
-    write_text(folder / "summary.md", markdown(summary, scale))
-    return summary
+def write(results: Results, scale: Callable[[str], str]) -> None:
+    """Rebuild metrics.csv, summary.csv, summary.md and equal_time.csv of a preset's folder."""
+    write_csv(results.folder / "metrics.csv", results.table)
+    write_csv(results.folder / "summary.csv", results.summary)
+    write_text(results.folder / "summary.md", markdown(results.summary, scale))
+    write_csv(results.folder / "equal_time.csv", results.equal_time)
 
 
 def markdown(summary: pd.DataFrame, scale: Callable[[str], str]) -> str:

@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from benchmark.core.files import read_json
-from benchmark.data import DATASETS
-from benchmark.experiments.presets import STUDENTS
 from benchmark.results.collect import collect
+from benchmark.results.equal_time import at_equal_time
 from benchmark.results.summary import summarise
 
 
@@ -24,6 +23,7 @@ class Results:
         self.folder = out / preset
         self.figures = self.folder / "figures"
         self._out, self._preset = out, preset
+        self._records: dict[tuple[str, str], dict[str, Any]] = {}
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -31,24 +31,35 @@ class Results:
         return collect(self._out, self._preset)
 
     @cached_property
+    def parts(self) -> dict[tuple[str, str], pd.DataFrame]:
+        """The rows of ``table`` by dataset and method, in its order."""
+        return dict(list(self.table.groupby(["dataset", "method"], sort=False)))
+
+    @cached_property
+    def series(self) -> dict[tuple[str, str, str], pd.DataFrame]:
+        """The same by metric too: columns seed, step, seconds, value."""
+        parts = self.table.groupby(["dataset", "method", "metric"], sort=False)
+        return dict(list(parts[["seed", "step", "seconds", "value"]]))
+
+    @cached_property
     def summary(self) -> pd.DataFrame:
         """Final values over seeds (``summarise``)."""
         return summarise(self.table)
+
+    @cached_property
+    def equal_time(self) -> pd.DataFrame:
+        """Values at equal training time (``at_equal_time``)."""
+        return at_equal_time(self.table)
 
     def data(self, dataset: str) -> str:
         """What a dataset of the preset is about."""
         found = sorted((self.folder / "runs" / dataset).glob("*/seed*/settings.json"))
         return read_json(found[0]).get("data", dataset) if found else dataset
 
-    def stacked(self) -> list[str]:
-        """Datasets with runs that are Stacked MNIST or its stand-in, the real one first; of
-        several, that of the data's own name.
-        """
-        names = [d for d in dict.fromkeys(self.table["dataset"]) if not d.startswith(STUDENTS)]
-        found = [(d, self.data(d)) for d in names]
-        found.sort(key=lambda pair: pair[0] != pair[1])
-        stacks = (name for name, entry in DATASETS.items() if entry.family == "stacks")
-        return [d for name in stacks for d, data in found if data == name]
+    def among(self, datasets: Iterable[str]) -> list[str]:
+        """Those of the datasets that have runs."""
+        have = {dataset for dataset, _ in self.parts}
+        return [dataset for dataset in datasets if dataset in have]
 
     def settings(self, dataset: str, method: str) -> dict[str, Any]:
         """A method's settings in its runs on a dataset; empty where there are none."""
@@ -58,11 +69,13 @@ class Results:
         """``settings.json`` of a method's first run in the table on a dataset, budget included;
         empty where there is none. The runs in the table agree in it (``collect.comparable``).
         """
-        rows = self.table[(self.table["dataset"] == dataset) & (self.table["method"] == method)]
-        if rows.empty:
+        key = (dataset, method)
+        if key not in self.parts:
             return {}
-        run = self.folder / "runs" / dataset / method / f"seed{rows['seed'].min()}"
-        return read_json(run / "settings.json")
+        if key not in self._records:
+            run = self.folder / "runs" / dataset / method / f"seed{self.parts[key]['seed'].min()}"
+            self._records[key] = read_json(run / "settings.json")
+        return self._records[key]
 
     def recorded_budget(self, dataset: str, method: str) -> dict[str, Any]:
         """What a method's runs on a dataset have in common with others there: updates, batch, noise
@@ -96,18 +109,17 @@ class Results:
 
     def methods(self, dataset: str) -> list[str]:
         """Labels of the methods with at least one run on a dataset."""
-        rows = self.table[self.table["dataset"] == dataset]
-        return list(dict.fromkeys(rows["method"]))
+        return [method for other, method in self.parts if other == dataset]
 
     def curves(self, dataset: str, method: str, metric: str) -> pd.DataFrame:
         """``evaluations``, only at steps that every seed reached: what a mean over seeds may be
         drawn from.
         """
-        t = self.table
-        chosen = (t["dataset"] == dataset) & (t["method"] == method) & (t["metric"] == metric)
         rows = self.evaluations(dataset, method, metric)
+        if rows.empty:
+            return rows
         reached = rows.groupby("step")["seed"].transform("nunique")
-        return rows[reached == t.loc[chosen, "seed"].nunique()]
+        return rows[reached == self.series[dataset, method, metric]["seed"].nunique()]
 
     def evaluations(self, dataset: str, method: str, metric: str) -> pd.DataFrame:
         """One metric of one method during training: columns seed, step, seconds, value.
@@ -115,16 +127,16 @@ class Results:
         Without each run's last evaluation, which uses more samples (and follows the step at which
         a diverged run broke).
         """
-        t = self.table
-        chosen = (t["dataset"] == dataset) & (t["method"] == method) & (t["metric"] == metric)
-        rows = t.loc[chosen, ["seed", "step", "seconds", "value"]]
+        none = self.table[["seed", "step", "seconds", "value"]].iloc[:0]
+        rows = self.series.get((dataset, method, metric), none)
         return rows[rows["step"] < rows.groupby("seed")["step"].transform("max")]
 
     def missed(self, dataset: str, method: str) -> int:
         """How many runs of a method diverged or failed."""
-        t = self.table
-        runs = t[(t["dataset"] == dataset) & (t["method"] == method)].groupby("seed")["status"]
-        return int((runs.first() != "complete").sum())
+        part = self.parts.get((dataset, method))
+        if part is None:
+            return 0
+        return int((part.groupby("seed")["status"].first() != "complete").sum())
 
     def samples(self, dataset: str, method: str) -> dict[str, np.ndarray] | None:
         """``samples.npz`` of the lowest seed in the table that has one, with that seed; None where

@@ -34,11 +34,11 @@ from benchmark.experiments.labels import parse_label
 from benchmark.experiments.variants import named_variants
 
 SPACES = Path(__file__).parent / "searches.yaml"
-PRESET = "students"  # whose data budgets are searched
+PRESET = "estimators"  # whose data budgets are searched
 SEED = 100  # of the trials' data and start: none that a preset reports
 MEASURED = ("modes_covered", "high_quality_pct", "intra_mode_kl")
 # % of high quality below which a trial is a blob over the modes: 1.4 times that of one, 29 and 7
-BLOB = {"students_ring": 40.0, "students_grid": 10.0}
+BLOB = {"estimators_ring": 40.0, "estimators_grid": 10.0}
 COLUMNS = ["subject", "trial", "settings", "updates", "seconds", *MEASURED, "status", "commit"]
 
 
@@ -120,7 +120,7 @@ def load(dataset: str) -> dict[str, dict[str, list]]:
 def main(arguments: list[str] | None = None) -> int:
     """Run the missing trials. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmark.tools.search", description="Search.")
-    parser.add_argument("--dataset", default="students_ring")
+    parser.add_argument("--dataset", default="estimators_ring")
     parser.add_argument("--subjects", default="", metavar="A;B", help="default: all")
     parser.add_argument("--trials", type=int, default=6, help="a subject (default: 6)")
     parser.add_argument("--seconds", type=float, default=25.0, help="a trial (default: 25)")

@@ -10,28 +10,28 @@ from typing import Any, Literal
 import pandas as pd
 
 from benchmark.core.run import DatasetSettings
+from benchmark.experiments.extent import RELEASED
 from benchmark.experiments.job import Job
 from benchmark.experiments.labels import bracket, parse_label
 from benchmark.experiments.presets import preset_names
 from benchmark.report.claims.curves import COUNTS, CURVES, updates_to
 from benchmark.results.scale import scale_of, unlike_clocks
-from benchmark.results.summary import final
 from benchmark.results.view import Results
 from benchmark.store.folder import run_folders
 from methods import REGISTRY
 from metrics import METRICS
 
 Statistic = Literal["final", "average", "updates", "drops", "setbacks", "seconds"]
-RELEASED = "paper"  # the preset of the released iteration counts and batches
 SHARED = ("z_dim", "coordinate_scale")  # what decides results of all methods, besides their size
 
 
 class Evidence:
     """One folder of results: a preset's, or a changed preset's."""
 
-    def __init__(self, out: Path, name: str) -> None:
+    def __init__(self, out: Path, name: str, results: Results | None = None) -> None:
         self.name = name
-        self.results = Results(out, name)
+        self.results = results or Results(out, name)
+        self._samples: dict[tuple, pd.Series] = {}
 
     def find(self, dataset: str, method: str) -> str | None:
         """The label under which a method has runs here: ``gan[d_ratio=1]`` is ``gan`` where that
@@ -64,17 +64,24 @@ class Evidence:
         not complete, or measured NaN, has the metric's worst value, and infinitely many of what is
         counted. A run without the metric, or without two evaluations to compare, is left out.
         """
-        table = self.results.table
-        chosen = table[(table["dataset"] == dataset) & (table["method"] == label)]
-        runs = dict(list(chosen.groupby("seed")))
+        key = (dataset, label, metric, statistic, level)
+        if key not in self._samples:
+            self._samples[key] = self._sample(*key)
+        return self._samples[key].copy()
+
+    def _sample(
+        self, dataset: str, label: str, metric: str, statistic: Statistic, level: float
+    ) -> pd.Series:
+        runs = self.results.parts[dataset, label].groupby("seed")
         if statistic == "seconds":
-            found = {s: r["train_seconds"].iloc[0] / r["step"].max() for s, r in runs.items()}
-            return pd.Series(found, dtype=float)
-        lost = [s for s, r in runs.items() if r["status"].iloc[0] != "complete"]
-        runs = {s: r for s, r in runs.items() if s in lost or metric in set(r["metric"])}
+            return (runs["train_seconds"].first() / runs["step"].max()).astype(float)
+        status = runs["status"].first()
+        lost = list(status.index[status != "complete"])
         miss = math.inf if statistic in COUNTS else METRICS[metric].miss
         if statistic == "final":
-            found = {s: final(r, metric, miss) for s, r in runs.items()}
+            rows = self.results.series.get((dataset, label, metric))
+            last = [] if rows is None else rows.loc[rows.groupby("seed")["step"].idxmax()]
+            found = dict(zip(last["seed"], last["value"], strict=True)) if len(last) else {}
         else:
             curves = self.results.evaluations(dataset, label, metric)
             curves = curves[curves["step"] > 0].set_index("step").groupby("seed")["value"]
@@ -93,7 +100,7 @@ class Evidence:
 
     def released_budget(self, dataset: str) -> DatasetSettings:
         """The authors' on what the dataset is about, also where the preset ``paper`` has one of
-        ours for it (``ring_km``: none is stated). Raises UserError on unknown data.
+        ours for it (``ring_unrolling``: none is stated). Raises UserError on unknown data.
         """
         return released().budget(self.results.data(dataset))
 
@@ -124,14 +131,15 @@ class Evidence:
         return {k: getattr(run.budget, k) for k in SHARED} | run.settings
 
     def scale(self, dataset: str) -> str:
-        """What there is to say of the size of the runs on a dataset, or with "" on all."""
+        """What there is to say of the size of the runs on a dataset; nothing in a folder that no
+        shipped preset has the name of.
+        """
         preset, _, changed = self.name.partition("[")
-        datasets = dict.fromkeys(self.results.table["dataset"])
         if preset not in preset_names():
             return ""
         if changed:  # by which the budget is known
             words = f"{shipped(preset).scale(dataset)}; changed: [{changed}"
-            return words + unlike_clocks(self.results, [dataset] if dataset else datasets)
+            return words + unlike_clocks(self.results, [dataset])
         return scale_of(self.results, shipped(preset), dataset)
 
 

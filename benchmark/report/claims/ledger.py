@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from benchmark.core.errors import UserError, printable
-from benchmark.experiments.presets import load_preset
+from benchmark.experiments.presets import known_as, load_preset
 from benchmark.report.claims.claim import load
 from benchmark.report.claims.evidence import every
 from benchmark.report.claims.finding import Finding
@@ -22,6 +22,7 @@ def of(out: Path, preset: str | None = None) -> list[Judged]:
     """
     if preset is not None:
         load_preset(preset)
+        preset = known_as(preset)
     folders = every(out, preset)
     if not folders:
         raise UserError(f"no runs under {out / (preset or '')}; train some first")

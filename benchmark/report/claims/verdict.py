@@ -25,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+from benchmark.experiments.extent import UNRELEASED, percent
 from benchmark.report.claims.checks import Figure
 from benchmark.report.claims.claim import Claim
 from benchmark.report.claims.curves import LOSSES
@@ -36,7 +37,6 @@ Verdict = Literal["supported", "not supported", "inconclusive", "not run"]
 VERDICTS: tuple[Verdict, ...] = ("supported", "not supported", "inconclusive", "not run")
 BARELY = 0.001
 ABSENCES = ("no_better", "no_worse", "alike")  # kinds of rules
-UNRELEASED = ("toy1d",)  # datasets whose budget in the preset paper is ours
 ORDER = ("fails", "missing", "open", "holds")  # of outcomes: the first present decides
 
 
@@ -162,8 +162,3 @@ def extent(judged: Judged) -> str:
     if judged.claim.rule.dataset in UNRELEASED:
         return f"{percent(judged.share)} of the training of preset paper, none being released"
     return f"{percent(judged.share)} of the released training"
-
-
-def percent(share: float) -> str:
-    """A share in words that neither hides nor invents digits."""
-    return f"{100 * share:.2g} %" if share < 1 else f"{100 * share:.0f} %"

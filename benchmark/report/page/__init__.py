@@ -24,17 +24,19 @@ from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
 from benchmark.report.claims.evidence import Evidence
 from benchmark.report.page import curves, grids, runs, scale, sections, verdicts
-from benchmark.results import equal_time
 from benchmark.results.scale import scale_of
+from benchmark.results.view import Results
 
 HERE = Path(__file__).parent
 NAME = "index.html"
 
 
-def write(out: Path, job: Job) -> Path:
-    """Replace the page of a preset's folder; the old one stays where this fails."""
+def write(out: Path, job: Job, results: Results | None = None) -> Path:
+    """Replace the page of a preset's folder; the old one stays where this fails. results: those in
+    it, where they were read already.
+    """
     path = out / job.folder / NAME
-    write_text(path, render(Evidence(out, job.folder), job))
+    write_text(path, render(Evidence(out, job.folder, results), job))
     return path
 
 
@@ -73,10 +75,8 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
     groups = [group for record in records for group in record.groups]
     listed = [run for group in groups for run in group.runs]
     drawn = {i: found for i, d in enumerate(datasets) if (found := curves.of(results, d))}
-    times = equal_time.table(results)
     return {
         "job": job,
-        "scale": scale_of(results, job),
         "ledger": verdicts.grouped(judged),
         "explained": verdicts.EXPLAINED,
         "unjudged": unjudged,
@@ -87,7 +87,7 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
                 "name": d,
                 "scale": scale_of(results, job, d),
                 "final": grids.final(results, d),
-                "equal": grids.equal_time(times, d),
+                "equal": grids.equal_time(results.equal_time, d),
                 "curves": i in drawn,
             }
             for i, d in enumerate(datasets)

@@ -57,8 +57,8 @@ def _folder(out: Path, evidence: Evidence, judged: list[Judged]) -> Folder:
     return Folder(
         name,
         link=f"{quote(name)}/{NAME}" if (out / name / NAME).is_file() else "",
-        description=load_preset(preset).description if preset in preset_names() else "",
-        scale=evidence.scale(""),
+        description=load_preset(preset).about if preset in preset_names() else "",
+        scale=(load_preset(preset).note or "") if preset in preset_names() else "",
         runs=len(run_folders(out, name)),
         claims=sum(j.preset == name and j.verdict != "not run" for j in judged),
     )

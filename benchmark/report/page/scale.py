@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 from benchmark.artefacts.drawing import style
 from benchmark.core.modules import is_file
 from benchmark.core.paths import ROOT
+from benchmark.experiments.extent import percent
 from benchmark.experiments.job import Job
 from benchmark.report.claims.evidence import Evidence, released
-from benchmark.report.claims.verdict import percent
 from benchmark.report.page.grids import Cell, Column, Grid, number
 from benchmark.results.summary import ordered
 from benchmark.results.tables import span

@@ -13,8 +13,8 @@ from pydantic import Field
 from benchmark.artefacts import ARTEFACTS, module
 from benchmark.core import strict_yaml
 from benchmark.core.schema import Strict, read
-from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
+from benchmark.experiments.presets import experiments
 from benchmark.report.claims.verdict import Judged
 from benchmark.report.page import grids
 from benchmark.report.page.pictures import Picture, inline
@@ -32,8 +32,8 @@ class Paper(Strict):
     title: str
     place: str = ""
     paper: str
-    data: tuple[str, ...] = ()
     computed: bool = False
+    trained: bool = True
     published: tuple[str, ...] = Field(())
 
 
@@ -86,7 +86,7 @@ def _files(results: Results) -> list[Path]:
 def _section(results: Results, job: Job, judged: list[Judged], name: str) -> Section:
     entry = paper().get(name)
     files = [p for p in _files(results) if owns(name, p)]
-    data = [d for d in _ours(entry.data, job) if results.methods(d)] if entry else []
+    data = results.among(job.drawn(name))
     if entry is None:
         words = importlib.import_module(module(name)).__doc__ or name
         entry = Paper(title=words.splitlines()[0], paper="")
@@ -96,7 +96,7 @@ def _section(results: Results, job: Job, judged: list[Judged], name: str) -> Sec
         paper=entry.paper,
         published=entry.published,
         scale=_scale(results, entry, job, data),
-        claims=[j for j in judged if _answers(j, entry)],
+        claims=[j for j in judged if _answers(j, entry, name)],
         pictures=[inline(p) for p in files if p.suffix == ".png"],
         grids=[g for p in files if p.suffix == ".csv" for g in _grids(p)],
         links=[_link(results, p) for p in files],
@@ -124,11 +124,12 @@ def _scale(results: Results, entry: Paper, job: Job, data: list[str]) -> str:
     return f"computed; its runs: {scales}" if data else "computed, not trained"
 
 
-def _answers(judged: Judged, entry: Paper) -> bool:
+def _answers(judged: Judged, entry: Paper, name: str) -> bool:
     """Whether a claim is about an artefact."""
     if entry.place:
         return _mentions(judged.claim.place, entry.place)
-    return getattr(judged.claim.rule, "dataset", None) in entry.data  # a figure's rule has none
+    found = experiments().get(getattr(judged.claim.rule, "dataset", ""))  # a figure's has none
+    return found is not None and name in found.settings.get("feeds", ())
 
 
 def _mentions(text: str, place: str) -> bool:
@@ -138,12 +139,6 @@ def _mentions(text: str, place: str) -> bool:
         found = not text[start + len(place) : start + len(place) + 1].isdigit()
         start = text.find(place, start + 1)
     return found
-
-
-def _ours(data: tuple[str, ...], job: Job) -> list[str]:
-    """The preset's datasets of these names, and what stands in for them."""
-    stand_ins = {entry.like: name for name, entry in DATASETS.items() if entry.like}
-    return [d for name in data for d in (name, stand_ins.get(name)) if d and job.has(d)]
 
 
 def _grids(path: Path) -> list[grids.Grid]:
@@ -158,20 +153,16 @@ def _absent(
     results: Results, job: Job, name: str, entry: Paper, drawn: bool
 ) -> list[tuple[str, str]]:
     """What there is none of here, with the command that makes it."""
-    if entry.data and not entry.computed and not any(job.has(d) for d in entry.data):
-        words = f"The preset {job.name} has no {' or '.join(entry.data)}."
-        return [(words, command(name, SHIPPED))]
-    missing = [d for d in entry.data if job.has(d) and not _runs(results, job, d)]
+    wanted = job.feeding(name)
+    if entry.trained and not wanted:
+        return [(f"The preset {job.name} has no runs for it.", command(name, SHIPPED))]
+    missing = [d for d in wanted if not results.among([d, *job.stand_ins([d])])]
     found = []
     if missing:
         found.append((f"No runs on {' and '.join(missing)} here.", command(name, job.name, job)))
     elif not drawn:
         found.append(("Not drawn here.", command(name, job.name, job)))
     return found
-
-
-def _runs(results: Results, job: Job, dataset: str) -> bool:
-    return any(results.methods(d) for d in _ours((dataset,), job))
 
 
 def command(name: str, preset: str, job: Job | None = None) -> str:
