@@ -12,8 +12,9 @@ import pytest
 import torch
 from conftest import batch, build, flat
 
+from benchmark.core.run import MIN_STEPS, pays
 from benchmark.data import load
-from benchmark.training.compile import MIN_STEPS, Jit, pays
+from benchmark.training.compile import Jit
 from benchmark.training.prepare import prepare
 from methods import REGISTRY, lbt
 from methods.base import Spec

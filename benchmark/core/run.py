@@ -10,6 +10,7 @@ from pydantic import Field
 
 from benchmark.core.schema import PROSE, Strict
 
+MIN_STEPS = 1_000  # below this a cold compile (20 to 40 s for LBT) costs more than it saves
 Seed = Annotated[int, Field(ge=0, lt=10**9)]
 
 
@@ -75,3 +76,8 @@ class Run(Strict):
         """
         text = json.dumps(self.identity(), sort_keys=True) + code
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def pays(iterations: int) -> bool:
+    """Whether a run of that many iterations repays compiling."""
+    return iterations >= MIN_STEPS

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from benchmark.core.errors import UserError, printable
-from benchmark.core.run import Run
+from benchmark.core.run import MIN_STEPS, Run
 from benchmark.execution import cost
 from benchmark.execution.cluster import Cluster
 from benchmark.execution.how import Event, Execution
 from benchmark.execution.launch import launch
 from benchmark.store.folder import RunFolder
-from benchmark.training import compile
 from methods import REGISTRY
 
 
@@ -44,7 +43,7 @@ def train(runs: Sequence[Run], how: Execution) -> list[Event]:
     """
     todo = unfinished(runs, how)
     if todo:
-        compiled = f"runs of {compile.MIN_STEPS:,} updates or more are compiled"
+        compiled = f"runs of {MIN_STEPS:,} updates or more are compiled"
         print(
             f"{len(todo)} runs to do, {len(runs) - len(todo)} finished; "
             f"{compiled if how.compile else 'nothing is compiled'}",

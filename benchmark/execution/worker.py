@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmark.core.errors import Interrupted, StorageError, first_line
-from benchmark.core.run import Run
+from benchmark.core.run import Run, pays
 from benchmark.data import fetch
 from benchmark.execution.how import Event, Execution
 from benchmark.store import provenance
@@ -111,12 +111,12 @@ def _train(
 
     for folder in folders:
         folder.open(how.force)
-    pays = compile.pays(runs[0].budget.iterations)
+    worth = pays(runs[0].budget.iterations)
     statuses = execute(
         runs,
         folders,
         device=how.device,
-        jit=compile.Jit(how.compile and pays, stacked=len(runs) > 1),
+        jit=compile.Jit(how.compile and worth, stacked=len(runs) > 1),
         saving=Saving(how.checkpoint_seconds, how.checkpoint_share),
         progress=progress,
         fid=how.fid,

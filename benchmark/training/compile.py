@@ -12,15 +12,9 @@ from collections.abc import Callable
 
 from benchmark.core.errors import first_line
 
-MIN_STEPS = 1_000  # below this a cold compile (20 to 40 s for LBT) costs more than it saves
 # On a GPU, contractions up to NARROW are sums, which fuse with what is around them; those from LONG
 # on, with few results, are cut into PARTS.
 NARROW, LONG, PARTS = 4, 256, 8
-
-
-def pays(iterations: int) -> bool:
-    """Whether a run of that many iterations repays compiling."""
-    return iterations >= MIN_STEPS
 
 
 class Jit:

@@ -13,12 +13,12 @@ from urllib.parse import quote
 from benchmark.artefacts.drawing import style
 from benchmark.core.errors import UserError
 from benchmark.core.files import read_json
+from benchmark.core.run import pays
 from benchmark.experiments.job import Job
 from benchmark.experiments.labels import parse_label
 from benchmark.report.claims.evidence import Evidence, shipped
 from benchmark.report.page.grids import number
 from benchmark.results.summary import ordered
-from benchmark.training.compile import pays
 from methods import REGISTRY
 
 AGAIN = "repeat"  # --out of the commands, so that they touch nothing of what they repeat
