@@ -10,12 +10,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from benchmark.options import OFFLINE
 
 from benchmark.cli import main
 from benchmark.core.errors import UserError
 from benchmark.data import digits, photos
 from benchmark.data.vision import torchvision
-from benchmark.options import OFFLINE
 
 
 @pytest.fixture(autouse=True)
