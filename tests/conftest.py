@@ -20,6 +20,12 @@ from methods.base import Method, Spec  # noqa: E402
 
 torch.set_num_threads(1)
 SMALL = {"lbt": {"M": 2, "K": 2}, "lbt_gan": {"M": 2, "K": 2}, "unrolled_gan": {"K": 2}}
+# A command of two seeds on the ring in seconds.
+TINY = [
+    "--preset", "smoke", "--seeds", "0,1", "--jobs", "1",
+    "--set", "ring.iterations=4", "--set", "ring.final_samples=2000",
+    "--set", "ring.eval_samples=1000", "--set", "ring.batch=8",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

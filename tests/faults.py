@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 
 from benchmark.core.files import read_json
+from benchmark.experiments.job import Job
+from benchmark.store.folder import RunFolder
 from methods import REGISTRY
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +67,12 @@ def results(out: Path) -> dict[str, str]:
         parts = repr((record["status"], record["state_sha256"], values)).encode() + content
         found[str(path.parent.relative_to(out))] = hashlib.sha256(parts).hexdigest()
     return found
+
+
+def folder_of(path: Path, seed: int = 0) -> RunFolder:
+    """The folder of a run of GAN on the ring, by a version of the code named ``code``."""
+    (run,) = Job("smoke", seeds=(seed,)).runs("ring", "gan")
+    return RunFolder(path, run, "code")
 
 
 def wait_for(condition, seconds: float = 60.0) -> None:

@@ -51,22 +51,6 @@ def test_the_shipped_claims_name_what_exists():
             assert asked.keys() <= job.runs(c.rule.dataset, key)[0].settings.keys()
 
 
-def test_no_order_is_supported_by_what_is_not_trained(tmp_path):
-    rules = [
-        claim("better", method="lbt", than=["gan"]),
-        claim("ordered", methods=["gan", "lbt"]),
-        claim("better", enough=0, method="lbt", than=["gan"]),
-    ]
-    for preset, share in (("smoke", 0.000025), ("quick", 0.001)):
-        write_finals(tmp_path, "lbt", [8, 8, 8], preset=preset, share=share)
-        write_finals(tmp_path, "gan", [2, 2, 3], preset=preset, share=share)
-    reason = "holds at 0.0025 % of the released training, too little to support"
-    for rule in rules[:2]:
-        assert verdict(rule, tmp_path, "smoke") == ("inconclusive", reason)
-        assert verdict(rule, tmp_path, "quick")[0] == "supported"
-    assert verdict(rules[2], tmp_path, "smoke")[0] == "supported"
-
-
 BAD = {"modes_covered": [0, 0], "high_quality_pct": [1, 1], "intra_mode_kl": [9, 9]}
 GOOD = {"modes_covered": [0, 100], "high_quality_pct": [1, 96], "intra_mode_kl": [9, 0.05]}
 MIXTURES = ("mixture-ring", "mixture-ring-kl", "mixture-ring-gan", "mixture-ring-gan-kl",
@@ -108,13 +92,6 @@ def test_our_own_bounds_ask_for_the_training_of_their_preset():
             assert share / 3 < c.enough < share / 1.9, c.id
 
 
-def test_settings_keep_no_failure_of_ours_from_counting(tmp_path):
-    write_finals(tmp_path, "lbt", [1, 1, 1], M=5)
-    assert verdict(claim("at_least", methods=["lbt"], value=8), tmp_path)[0] == "inconclusive"
-    rule = claim("at_least", ours=True, methods=["lbt"], value=8)
-    assert verdict(rule, tmp_path)[0] == "not supported"
-
-
 @pytest.mark.parametrize(
     ("seeds", "values", "expected"),
     [
@@ -149,24 +126,6 @@ def test_what_is_claimed_also_refutes(tmp_path):
     assert verdict(claim(**rule, also={"high_quality_pct": 90}), tmp_path)[0] == "not supported"
 
 
-def test_what_is_not_trained_cannot_support_a_bound_nor_a_likeness(tmp_path):
-    for label in ("lbt", "gan"):
-        write_finals(tmp_path, label, [8, 8, 8], preset="quick", share=0.0005)
-        write_finals(tmp_path, label, [8, 8, 8], preset="ring-authors-batch", share=0.01)
-        write_finals(tmp_path, label, [8, 8, 8], preset="full", share=0.2)
-    bound = claim("at_least", methods=["lbt"], value=8)
-    alike = claim("alike", method="lbt", than=["gan"], margin=1)
-    for preset, verdicts in (
-        ("quick", ("inconclusive", "inconclusive")),
-        ("ring", ("supported", "inconclusive")),
-        ("full", ("supported", "supported")),
-    ):
-        assert (verdict(bound, tmp_path, preset)[0], verdict(alike, tmp_path, preset)[0]) == (
-            verdicts
-        )
-    assert "too little to support" in verdict(alike, tmp_path, "quick")[1]
-
-
 def test_a_run_that_broke_cannot_support_by_counting_as_the_worst(tmp_path):
     """The worst JS is the one that the claim on GAN's collapse asks for."""
     for seed in range(3):
@@ -174,15 +133,6 @@ def test_a_run_that_broke_cannot_support_by_counting_as_the_worst(tmp_path):
     rule = claim("at_least", dataset="toy1d", metric="js", methods=["gan"], value=0.2)
     found, reason = verdict(rule, tmp_path)
     assert found == "inconclusive" and "did not complete" in reason
-
-
-def test_settings_are_those_of_the_runs_that_count(tmp_path):
-    """Seed 0 is of another version and left out of the tables."""
-    write_run(tmp_path, "lbt", 0, {"modes_covered": [0, 1]})
-    for seed in (1, 2, 3):
-        write_run(tmp_path, "lbt", seed, {"modes_covered": [0, 1]}, share=0.5, M=5)
-    folder = Evidence(tmp_path, "quick")
-    assert folder.departures("ring", "lbt") == {"M": 5} and folder.share("ring", "lbt") == 0.5
 
 
 def test_claims_that_are_ours_are_counted_apart(tmp_path):
@@ -204,49 +154,6 @@ def test_a_diverged_run_counts_as_the_worst(tmp_path):
     assert verdict(rule, tmp_path) == (
         "inconclusive", "no interval, since a run counts as infinite"
     )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("cost", "expected"),
-    [
-        ([2, 4, 6, 16], "supported"),
-        ([6, 4, 3, 1], "not supported"),
-        ([1, 9, 9, 9], "not supported"),
-        ([k**1.5 for k in (1, 3, 5, 15)], "not supported"),
-        ([500 + 3 * k**1.5 for k in (1, 3, 5, 15)], "not supported"),
-        ([500 + 3 * k**1.1 for k in (1, 3, 5, 15)], "supported"),
-    ],
-)
-def test_linear_cost(tmp_path, cost, expected):
-    methods = {"lbt[K=1]": 1, "lbt[K=3]": 3, "lbt": 5, "lbt[K=15]": 15}
-    rule = claim("linear", metric="", statistic="seconds", methods=methods)
-    for seed in range(3):
-        for (label, _), c in zip(methods.items(), cost, strict=True):
-            write_run(tmp_path, label, seed, {"modes_covered": [0, 8]}, seconds=c + 0.01 * seed)
-        assert verdict(rule, tmp_path)[0] == ("inconclusive" if seed < 2 else expected)
-
-
-def test_a_failure_at_a_small_scale_or_with_other_settings_refutes_nothing(tmp_path):
-    rule = claim("at_least", methods=["lbt"], value=8)
-    write_finals(tmp_path, "lbt", [1, 1, 1], preset="quick", share=0.01)
-    found, reason = verdict(rule, tmp_path)
-    assert found == "inconclusive" and "1 % of the released training" in reason
-    write_finals(tmp_path, "lbt", [1, 1, 1], preset="full", M=5)
-    found, reason = verdict(rule, tmp_path, "full")
-    assert found == "inconclusive" and "M=5" in reason
-    write_finals(tmp_path, "lbt", [1, 1, 1], preset="paper")
-    assert verdict(rule, tmp_path, "paper")[0] == "not supported"
-
-
-def test_the_best_evidence_is_what_was_run_most_not_what_came_out_best(tmp_path):
-    rule = claim("at_least", methods=["lbt"], value=8)
-    write_finals(tmp_path, "lbt", [8, 8, 8], preset="quick", share=0.2)
-    write_finals(tmp_path, "lbt", [1, 1, 1], preset="ring-authors-batch", share=0.5)
-    write_finals(tmp_path, "lbt", [8, 8], preset="paper")
-    write_finals(tmp_path, "lbt", [8, 8, 8], preset="full", estimator="mog")
-    names = ["full", "paper", "quick", "ring"]
-    judged = judge(rule, [Evidence(tmp_path, name) for name in names])
-    assert (judged.preset, judged.verdict) == ("ring", "not supported")
 
 
 def test_figures_tables(tmp_path):

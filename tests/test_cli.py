@@ -1,4 +1,4 @@
-"""The command line, on good and on bad input."""
+"""The command line: what it writes, reuses and draws, with plugins too."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from conftest import TINY
 
 from benchmark.cli import main
-from benchmark.cli.arguments import parse_seeds
-from benchmark.core.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,78 +20,6 @@ def results(out: Path) -> Path:
     """The one results folder under ``out``; changed budgets are part of its name."""
     (folder,) = out.glob("smoke*")
     return folder
-
-
-TINY = [
-    "--preset", "smoke", "--seeds", "0,1", "--jobs", "1",
-    "--set", "ring.iterations=4", "--set", "ring.final_samples=2000",
-    "--set", "ring.eval_samples=1000", "--set", "ring.batch=8",
-]  # fmt: skip
-
-BAD = {
-    "--methods lbtt": "unknown method 'lbtt'; did you mean 'lbt'",
-    "--dataset rings": "unknown dataset 'rings'; did you mean 'ring'",
-    "--reproduce fig22": "unknown artefact 'fig22'; did you mean",
-    "--preset quik": "unknown preset 'quik'; did you mean 'quick'",
-    "--seeds 4-": "--seeds 4-: expected 0-4 or 0,2,5",
-    "--seeds 4-2": "--seeds 4-2: names no seed",
-    "--seeds x": "--seeds x: expected",
-    "--jobs 0": "--jobs 0: must be at least 1",
-    "--set lbt.KK=3 --methods lbt": "unknown setting 'KK'; did you mean 'K'",
-    "--set lbt.etatheta=3 --methods lbt": "did you mean 'eta_theta'",
-    "--set lbt.K=0 --methods lbt": "greater than or equal to 1",
-    "--set lbt.K=many --methods lbt": "K: Input should be a valid integer",
-    "--set lbt.eta_phi=.nan --methods lbt": "finite number",
-    "--set ring.batch=-1": "ring in preset quick: batch:",
-    "--set K=3": "expected method.key=value or dataset.key=value",
-    "--set lbtt.K=3": "did you mean 'lbt'",
-    "--set lbt.K=!!python/object:os.system": "cannot read the value",
-    "--plugin nowhere.py": "--plugin nowhere.py: no such file",
-    "--plugin README.md": "must be a Python file",
-    "--plugin methods/gan.py": "'gan' is taken; rename the file",
-    "--methods ,": "names nothing",
-    "--methods gan --set lbt.NOPE=3": "unknown setting 'NOPE'",
-    "--methods gan --set grid.batch=x": "grid in preset quick: batch:",
-    "--set ring.z_dim=2": "greater than or equal to 3",
-    "--seeds ²": "--seeds ²: expected",
-    "--seeds 0-2000000": "more than 1000 seeds",
-    "--bogus": "unrecognized arguments: --bogus",
-    "--jobs abc": "invalid int value: 'abc'",
-    "--report": "no runs under",
-    "--tf32 --methods lbt,lbt[mog]": "--tf32: lbt[mog] on ring needs exact products; leave it out",
-    "--methods lbt[components=64]": "method 'lbt[components=64]': on ring the estimator is vae, "
-    "which has no setting 'components'; leave it out, or choose estimator=mog",
-    "--methods lbt[mog,latent=5]": "is mog, which has no setting 'latent'; leave it out, "
-    "or choose estimator=vae or conv_vae",
-    "--methods vae,lbt_gan[mog] --set lbt_gan.variance=0.1": "--set lbt_gan.variance: "
-    "lbt_gan[mog] in preset quick: on ring the estimator is mog",
-}
-
-
-@pytest.mark.parametrize("arguments", BAD)
-def test_bad_input_gets_one_line_and_exit_code_2(arguments, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    assert main([*arguments.split(), "--out", str(tmp_path), "--plan"]) == 2
-    output = capsys.readouterr()
-    assert output.out == "" and output.err.count("\n") == 1
-    assert output.err.startswith("error: ") and BAD[arguments] in output.err
-    assert not list(tmp_path.iterdir())
-
-
-UNFIT = {
-    "lbt[estimator=pixelcnn]": "on ring: pixelcnn is for images, not (2,)",
-    "vae[estimator=conv_vae]": "on ring: conv_vae is for square images, not (2,)",
-    "lbt[likelihood=bernoulli]": "on ring: likelihood=bernoulli is for images, pixels in [0, 1], "
-    "not for points (2,); use likelihood=gaussian",
-}
-
-
-@pytest.mark.parametrize("label", UNFIT)
-def test_an_estimator_of_other_data_is_refused_before_anything_starts(label, capsys, tmp_path):
-    assert main(["--methods", f"gan,{label}", *TINY, "--out", str(tmp_path)]) == 2
-    output = capsys.readouterr()
-    assert output.out == "" and output.err == f"error: {label} {UNFIT[label]}\n"
-    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("flag", ["--help", "--list"])
@@ -290,39 +217,3 @@ def test_plan_starts_nothing(tmp_path, capsys):
     assert main(["--plan", "--reproduce", "fig2", "--out", str(tmp_path)]) == 0
     assert "runs to do, 0 finished" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
-
-
-def test_what_is_named_twice_runs_once(tmp_path, capsys):
-    command = ["--methods", "gan,gan", "--dataset", "ring,ring", "--seeds", "0-2"]
-    assert main([*command, "--plan", "--out", str(tmp_path)]) == 0
-    assert "3 runs to do" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("text, seeds", [("0-2", (0, 1, 2)), ("0,2,5", (0, 2, 5)), ("3", (3,))])
-def test_parse_seeds(text, seeds):
-    assert parse_seeds(text) == seeds
-
-
-def test_parse_seeds_refuses_minus_one():
-    with pytest.raises(UserError):
-        parse_seeds("-1")
-
-
-@pytest.mark.parametrize(
-    ("command", "reason"),
-    [
-        ("search --seconds 0", "--seconds and --trials must be above 0"),
-        ("search --dataset rign", "unknown dataset 'rign'"),
-        ("train_classifier nmist", "unknown classifier 'nmist'; did you mean 'mnist'?"),
-        ("bench --cases ringg", "unknown case 'ringg'"),
-        ("bench --rounds 0", "--rounds and --threads must be at least 1"),
-    ],
-)
-def test_other_commands_refuse_in_one_line_too(command, reason):
-    module, *options = command.split()
-    found = subprocess.run(
-        [sys.executable, "-m", f"benchmark.{module}", *options],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    assert found.returncode == 2 and found.stdout == ""
-    assert found.stderr.startswith(f"error: {reason}") and found.stderr.count("\n") == 1

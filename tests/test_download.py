@@ -14,8 +14,8 @@ import pytest
 from benchmark.cli import main
 from benchmark.core.errors import UserError
 from benchmark.data import digits, photos
+from benchmark.data.fetch import OFFLINE
 from benchmark.data.vision import torchvision
-from benchmark.options import OFFLINE
 
 
 @pytest.fixture(autouse=True)

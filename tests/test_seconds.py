@@ -1,0 +1,108 @@
+"""Claims about cost: which seconds compare, and whether they grow linearly."""
+
+from __future__ import annotations
+
+import pytest
+from ledger import claim, verdict, write_run
+
+from benchmark.report.claims.evidence import Evidence
+from benchmark.report.claims.verdict import judge
+from benchmark.results.scale import clocks
+from benchmark.results.view import Results
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"kind": "better", "method": "gan", "than": ["lbt", "lsgan"]},
+        {"kind": "linear", "methods": {"lsgan": 1, "gan": 2, "lbt": 3}},
+    ],
+)
+def test_seconds_of_different_machines_do_not_compare(tmp_path, rule):
+    costs = {"lsgan": 11 if rule["kind"] == "better" else 9, "gan": 10, "lbt": 11}
+    cost = claim(metric="", statistic="seconds", **rule)
+    modes = claim("better", method="gan", than=["lbt"])
+    for label, seconds in costs.items():
+        for seed in range(3):
+            curves = {"modes_covered": [0, 1.0 + (label == "gan")]}
+            for preset, machine in (("quick", "A"), ("ring", "B" if label == "lbt" else "A")):
+                write_run(
+                    tmp_path, label, seed, curves, preset=preset, machine=machine,
+                    seconds=seconds + 0.001 * seed,
+                )  # fmt: skip
+    assert verdict(cost, tmp_path, "quick")[0] == "supported"
+    found, reason = verdict(cost, tmp_path, "ring")
+    assert (found, reason) == (
+        "inconclusive",
+        "timed under unlike conditions: cpu A and cpu B",
+    )
+    assert verdict(modes, tmp_path, "ring")[0] == "supported"
+
+
+def test_seconds_beside_other_programs_and_of_seeds_in_one_are_no_measure(tmp_path):
+    rule = claim("better", metric="", statistic="seconds", method="gan", than=["lbt"])
+    for preset, how, words in (
+        ("quick", {"stacked": 3}, "one reading"),
+        ("ring", {"shared": True}, "beside other programs"),
+    ):
+        for label, seconds in (("gan", 10), ("lbt", 11)):
+            for seed in range(3):
+                write_run(
+                    tmp_path, label, seed, {"modes_covered": [0, 8]}, machine="A",
+                    seconds=seconds, provenance=how, preset=preset,
+                )  # fmt: skip
+        found, reason = verdict(rule, tmp_path, preset)
+        assert found == "inconclusive" and words in reason
+    assert Results(tmp_path, "quick").hours() == pytest.approx(21 / 3600)
+
+
+def test_seconds_that_compare_are_better_evidence_than_more_training(tmp_path):
+    """Of what does not rest on seconds, the longer runs are."""
+    for preset, stacked, share in (("quick", 1, 0.01), ("ring", 3, 1)):
+        for label, seconds in (("gan", 10), ("lbt", 11)):
+            for seed in range(3):
+                curves = {"modes_covered": [0, 1.0 + (label == "gan")]}
+                write_run(
+                    tmp_path, label, seed, curves, preset=preset, machine="A", share=share,
+                    seconds=share * (seconds + 0.001 * seed), provenance={"stacked": stacked},
+                )  # fmt: skip
+    folders = [Evidence(tmp_path, preset) for preset in ("quick", "ring-authors-batch")]
+    cost = claim("better", metric="", statistic="seconds", method="gan", than=["lbt"])
+    modes = claim("better", method="gan", than=["lbt"])
+    judged = judge(cost, folders)
+    assert (judged.verdict, judged.preset) == ("supported", "quick")
+    assert judge(modes, folders).preset == "ring"
+
+
+def test_a_failed_run_has_no_seconds_and_no_machine(tmp_path):
+    for label, seconds in (("gan", 10), ("lbt", 11)):
+        for seed in range(3):
+            write_run(
+                tmp_path, label, seed, {"modes_covered": [0, 8]}, machine="A",
+                seconds=seconds + 0.001 * seed,
+            )  # fmt: skip
+    failed = tmp_path / "quick" / "runs" / "ring" / "gan" / "seed2" / "provenance.json"
+    failed.write_text('{"status": "failed", "reason": "no luck", "device": "cpu"}')
+    rule = claim("better", metric="", statistic="seconds", method="gan", than=["lbt"])
+    assert verdict(rule, tmp_path) == ("inconclusive", "too few seeds (2; 3 needed)")
+    assert clocks(Results(tmp_path, "quick"), "ring") == ["cpu A"]
+
+
+@pytest.mark.parametrize(
+    ("cost", "expected"),
+    [
+        ([2, 4, 6, 16], "supported"),
+        ([6, 4, 3, 1], "not supported"),
+        ([1, 9, 9, 9], "not supported"),
+        ([k**1.5 for k in (1, 3, 5, 15)], "not supported"),
+        ([500 + 3 * k**1.5 for k in (1, 3, 5, 15)], "not supported"),
+        ([500 + 3 * k**1.1 for k in (1, 3, 5, 15)], "supported"),
+    ],
+)
+def test_linear_cost(tmp_path, cost, expected):
+    methods = {"lbt[K=1]": 1, "lbt[K=3]": 3, "lbt": 5, "lbt[K=15]": 15}
+    rule = claim("linear", metric="", statistic="seconds", methods=methods)
+    for seed in range(3):
+        for (label, _), c in zip(methods.items(), cost, strict=True):
+            write_run(tmp_path, label, seed, {"modes_covered": [0, 8]}, seconds=c + 0.01 * seed)
+        assert verdict(rule, tmp_path)[0] == ("inconclusive" if seed < 2 else expected)
