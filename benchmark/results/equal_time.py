@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmark.results.names import role
 from benchmark.results.summary import ordered
 from metrics import HEADLINES, METRICS
 from metrics.intervals import t_interval
 
-REFERENCES = ("vae", "oracle")  # no competitors: one is the estimator alone, one is the data
 QUICKEST, MEASURED = "quickest done", "all measured"
 COLUMNS = [
     "dataset", "clock", "seconds", "method", "metric", "mean", "low", "high", "n", "missed",
@@ -83,7 +83,7 @@ def _curves(table: pd.DataFrame) -> list[Curve]:
 
 def _clocks(curves: dict[str, list[Curve]]) -> dict[str, float]:
     """Both times in seconds. Only complete runs are done; one that broke early was not quick."""
-    rivals = [runs for m, runs in curves.items() if m.partition("[")[0] not in REFERENCES]
+    rivals = [runs for m, runs in curves.items() if role(m) != "reference"]
     done = [[r.total for r in runs if r.complete and r.total == r.total] for runs in rivals]
     totals = [float(np.mean(seconds)) for seconds in done if seconds]
     if not totals:

@@ -8,13 +8,11 @@ import pandas as pd
 
 from benchmark.core.errors import printable
 from benchmark.core.files import write_text
-from benchmark.core.paths import ROOT
 from benchmark.results.inert import markdown as plain
 from benchmark.results.inert import write_csv
+from benchmark.results.published import comparable
 from benchmark.results.view import Results
 from metrics import HEADLINES, Metric
-
-REFERENCE = ROOT / "results" / "reference.csv"  # published numbers, by source
 
 
 def write(results: Results, scale: Callable[[str], str]) -> None:
@@ -27,8 +25,7 @@ def write(results: Results, scale: Callable[[str], str]) -> None:
 
 def markdown(summary: pd.DataFrame, scale: Callable[[str], str]) -> str:
     """The summary as Markdown, a table per dataset, the paper's numbers beside ours."""
-    reference = pd.read_csv(REFERENCE).query("comparable == 'yes'")
-    published = reference.set_index(["dataset", "method", "metric"])["value"]
+    published = comparable()
     lines = ["Mean [95 % interval over seeds]; (paper: ...) where it has a number."]
     for dataset, part in summary.groupby("dataset", sort=False):
         shown = headlines(part)

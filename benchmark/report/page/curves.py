@@ -15,6 +15,7 @@ import pandas as pd
 from benchmark.artefacts import fig6
 from benchmark.artefacts.drawing import style
 from benchmark.core.errors import printable
+from benchmark.results.names import key, role
 from benchmark.results.summary import ordered
 from benchmark.results.view import Results
 from metrics import METRICS
@@ -91,15 +92,15 @@ def rounded(value: float) -> float | None:
 def _looks(methods: list[str]) -> dict[str, dict[str, str]]:
     """Colours as in the figures."""
     looks, found = style.looks(methods), {}
-    keys = [style.key(m) for m in methods]
+    keys = [key(m) for m in methods]
     for i, method in enumerate(methods):
-        alone = keys.count(style.key(method)) < FAMILY
+        alone = keys.count(key(method)) < FAMILY
         color = looks[method]["color"] if alone else SERIES[i % len(SERIES)]
         dashes = looks[method]["ls"] if alone else "-"
         dash = "" if dashes == "-" else " ".join(f"{2 * d:g}" for d in dashes[1])
         if method == "oracle":  # a bound, no competitor
             dash = BOUND
-        wide = WIDE if alone and method.startswith("lbt") else 1.5
+        wide = WIDE if alone and role(method) == "ours" else 1.5
         found[method] = {"color": color, "dark": lighter(color), "dash": dash, "width": wide}
     return found
 
