@@ -151,7 +151,7 @@ def test_damaged_files_are_refused_by_name(tmp_path, monkeypatch, capsys, damage
     before = sorted(root.rglob("*"))
     files.mnist.cache_clear()
     monkeypatch.setenv("DATA_ROOT", str(root))
-    command = ["--methods", "oracle", "--dataset", "stacked_mnist", "--preset", "smoke"]
+    command = ["--methods", "oracle", "--dataset", "stacked_mnist_small", "--preset", "smoke"]
     assert main([*command, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert "train-images-idx3-ubyte.gz" in error and error.count("\n") == 1
@@ -178,7 +178,7 @@ def no_mnist(tmp_path, monkeypatch):
 
 
 def test_missing_files_are_named_and_where_to_put_them(no_mnist, tmp_path, capsys):
-    command = ["--methods", "oracle", "--dataset", "stacked_mnist", "--preset", "smoke"]
+    command = ["--methods", "oracle", "--dataset", "stacked_mnist_small", "--preset", "smoke"]
     assert main([*command, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert str(no_mnist / "MNIST" / "raw") in error and "t10k-labels-idx1-ubyte.gz" in error

@@ -118,7 +118,8 @@ class Job:
             raise unknown("dataset", dataset, self.preset.datasets)
         entry = self._entry(dataset)
         base = self.preset.datasets[entry].model_dump()
-        changed = base | {"data": base["data"] or dataset} | self.overrides.get(entry, {})
+        own = base["data"] if entry == dataset else None  # else it stands in for the entry's
+        changed = base | {"data": own or dataset} | self.overrides.get(entry, {})
         settings = validated(
             DatasetSettings, changed, lambda place: self._source(entry, place, dataset)
         )
