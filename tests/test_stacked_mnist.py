@@ -16,30 +16,72 @@ from benchmark.cli import main
 from benchmark.datasets import load_dataset, pixels
 from benchmark.errors import UserError
 from benchmark.job import Job
-from metrics import classifier, stacked_mnist_metrics
+from metrics import METRICS, classifier, likeness, stacked_mnist_metrics
 
 needs_mnist = pytest.mark.skipif(
     not images.mnist_found(), reason="no MNIST in DATA_ROOT (see README)"
 )
 
 
-def test_a_uniform_sampler_scores_all_modes_and_no_kl():
+def every_triple(repeats: int = 1) -> torch.Tensor:
     index = torch.arange(1000)
-    digits = torch.stack([index // 100, index // 10 % 10, index % 10], dim=1).repeat(3, 1)
-    assert stacked_mnist_metrics(digits) == {"smnist_modes": 1000, "smnist_kl": 0}
+    return torch.stack([index // 100, index // 10 % 10, index % 10], dim=1).repeat(repeats, 1)
+
+
+def test_a_uniform_sampler_scores_all_modes_and_no_kl():
+    expected = {"smnist_modes": 1000, "smnist_kl": 0, "smnist_effective_modes": 1000}
+    assert stacked_mnist_metrics(every_triple(3)) == expected
 
 
 def test_total_collapse_scores_one_mode_and_log_1000():
     got = stacked_mnist_metrics(torch.full((26_000, 3), 7))
     assert got["smnist_modes"] == 1
     assert got["smnist_kl"] == pytest.approx(math.log(1000))
+    assert got["smnist_effective_modes"] == pytest.approx(1)
 
 
 def test_half_the_modes():
-    index = torch.arange(500)
-    digits = torch.stack([index // 100, index // 10 % 10, index % 10], dim=1)
-    got = stacked_mnist_metrics(digits)
+    got = stacked_mnist_metrics(every_triple()[:500])
     assert (got["smnist_modes"], got["smnist_kl"]) == (500, pytest.approx(math.log(2)))
+    assert got["smnist_effective_modes"] == pytest.approx(500)
+
+
+def test_a_rare_mode_counts_whole_but_not_as_effective():
+    """Two modes, 999 to 1: exp of their entropy is how many equal ones they are worth."""
+    digits = torch.zeros(1000, 3, dtype=torch.long)
+    digits[0] = 9
+    got = stacked_mnist_metrics(digits)
+    entropy = -(0.999 * math.log(0.999) + 0.001 * math.log(0.001))
+    assert got["smnist_modes"] == 2
+    assert got["smnist_effective_modes"] == pytest.approx(math.exp(entropy))
+
+
+def test_a_stack_is_certain_if_all_three_digits_are():
+    certain = torch.ones(1000, 3, dtype=torch.bool)
+    certain[250:500, 1] = False
+    certain[500:] = False
+    got = stacked_mnist_metrics(every_triple(), certain=certain)
+    assert (got["smnist_modes"], got["smnist_certain_modes"]) == (1000, 250)
+    assert got["smnist_certain_kl"] == pytest.approx(math.log(4))
+    assert got["smnist_certain_pct"] == 25
+
+
+def test_without_a_certain_stack_no_mode_counts():
+    got = stacked_mnist_metrics(every_triple(), certain=torch.zeros(1000, 3, dtype=torch.bool))
+    assert (got["smnist_certain_modes"], got["smnist_certain_pct"]) == (0, 0)
+    assert got["smnist_certain_kl"] == METRICS["smnist_kl"].miss == math.log(1000)
+
+
+def test_digits_in_training_mode_are_counted_beside():
+    got = stacked_mnist_metrics(torch.full((1000, 3), 7), training=every_triple())
+    assert (got["smnist_modes"], got["smnist_training_modes"]) == (1, 1000)
+    assert got["smnist_training_kl"] == 0
+
+
+@pytest.mark.parametrize("name", ["certain", "training"])
+def test_judgements_of_other_stacks_are_refused(name):
+    with pytest.raises(ValueError, match="shape"):
+        stacked_mnist_metrics(every_triple(), **{name: every_triple()[:500]})
 
 
 @pytest.mark.parametrize(
@@ -66,17 +108,129 @@ def test_the_shipped_classifier_is_as_accurate_as_its_record(name):
     assert right >= 0.992
 
 
-def test_altered_weights_are_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["digits", "digits_likeness"])
+def test_altered_weights_are_refused(tmp_path, monkeypatch, name):
     shutil.copytree(classifier.WEIGHTS, tmp_path, dirs_exist_ok=True)
-    path = tmp_path / "digits.safetensors"
+    path = tmp_path / f"{name}.safetensors"
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
     monkeypatch.setattr(classifier, "WEIGHTS", tmp_path)
-    classifier.load.cache_clear()
     with pytest.raises(ValueError, match="wrong SHA-256"):
-        classifier.load("digits")
-    classifier.load.cache_clear()
+        classifier.tensors(name)
+
+
+def test_the_likeness_of_another_classifier_is_refused(monkeypatch):
+    def retrained(name):
+        return classifier.record(name) | ({} if "likeness" in name else {"sha256": "another"})
+
+    monkeypatch.setattr(likeness, "record", retrained)
+    with pytest.raises(ValueError, match="another classifier"):
+        likeness.load.__wrapped__("digits")
+
+
+NAMES = [pytest.param("mnist", marks=needs_mnist), "digits"]
+
+
+def real_stacks(name: str, count: int) -> torch.Tensor:
+    digits = images.mnist() if name == "mnist" else images.sklearn_digits()
+    z = torch.randn(count, images.INDEX_DIM, generator=torch.Generator().manual_seed(0))
+    return images.stacks(digits, "cpu")(z)
+
+
+def textures(count: int) -> dict[str, torch.Tensor]:
+    """Stacks without a digit: constants, noise, waves and patches of grey."""
+    generator = torch.Generator().manual_seed(0)
+
+    def smooth(size: int) -> torch.Tensor:
+        z = torch.randn(count, 3, size, size, generator=generator)
+        return torch.nn.functional.interpolate(2 * z, (28, 28), mode="bilinear").sigmoid()
+
+    noise = torch.rand(count, 3, 28, 28, generator=generator)
+    wave = (torch.arange(28) % 4 < 2).float().expand(count, 3, 28, 28)
+    return {
+        "grey": torch.linspace(0, 1, count).view(-1, 1, 1, 1).expand(-1, 3, 28, 28),
+        "noise": noise,
+        "grey noise": 0.3 + 0.2 * noise,
+        "black and white": (noise > 0.5).float(),
+        "stripes": wave,
+        "patches": smooth(4),
+        "small patches": smooth(14),
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_textures_have_no_certain_mode_though_the_classifier_is_sure(name):
+    model, real = classifier.load(name), likeness.load(name)
+    for kind, stacks in textures(60).items():
+        _, certain = likeness.judge(model, real, stacks)
+        # A stack needs three: of the channels one in a hundred passes at the most.
+        assert not certain.all(dim=1).any(), kind
+        assert certain.double().mean() <= 0.02, kind
+    with torch.no_grad():
+        noise = textures(60)["noise"].reshape(-1, 1, 28, 28)
+        sure = model(noise).softmax(1).amax(1) > real.confidence
+    assert name == "digits" or sure.all()  # so that confidence alone would not do
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nearly_all_real_stacks_are_certain_and_judged_as_they_are_classified(name):
+    model, stacks = classifier.load(name), real_stacks(name, 1000)
+    digits, certain = likeness.judge(model, likeness.load(name), stacks)
+    assert torch.equal(digits, classifier.classify(model, stacks))
+    # Two thresholds that 99 % of digits reach: of stacks of three, 94 % if they were independent.
+    assert 0.92 < certain.all(dim=1).double().mean() < 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_shipped_likeness_is_that_of_the_digits(name):
+    """Its thresholds are what 99 % of the held-out digits reach; fitted anew, it is the same."""
+    digits = images.mnist() if name == "mnist" else images.sklearn_digits()
+    shipped, model = likeness.load(name), classifier.load(name)
+    held_out = digits.images[digits.train :]
+    held_out = held_out[: len(held_out) // 3 * 3].view(-1, 3, 28, 28).float() / 255
+    _, certain = likeness.judge(model, shipped, held_out)
+    assert 0.975 < certain.double().mean() <= 0.99
+    if name == "digits":  # a fit to MNIST takes half a minute
+        again = likeness.fit(model, digits.images, digits.labels, digits.train)
+        for ours, theirs in zip(again, shipped, strict=True):
+            assert torch.allclose(ours, theirs, rtol=1e-3, atol=1e-4)  # other machines' rounding
+
+
+def test_features_of_a_known_distance():
+    """Whitened, a class's covariance is the identity: an image one feature off is that far away."""
+    digits = images.sklearn_digits()
+    model = classifier.load("digits")
+    found = likeness.fit(model, digits.images, digits.labels, digits.train)
+    with torch.no_grad():
+        x = digits.images[: digits.train, None].float() / 255
+        offset = model.embed(x) @ found.whiten - found.means[digits.labels[: digits.train]]
+    covariance = offset.T.cov(correction=0)
+    assert torch.allclose(covariance, torch.eye(96), atol=1e-2)  # float32, condition 1,000
+
+
+def test_training_mode_normalises_by_the_batch_and_keeps_nothing():
+    model, stacks = classifier.load("digits"), real_stacks("digits", 150)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    alone = classifier.classify_by_batch(model, stacks[100:])
+    both = classifier.classify_by_batch(model, stacks)
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in before.items())
+    assert not model.training
+    assert torch.equal(both[100:], alone)  # the second batch is of what is left
+    assert torch.equal(classifier.classify_by_batch(model, stacks), both)
+    # On digits as various as those of training, the batch says what the running statistics say.
+    agree = (both[:100] == classifier.classify(model, stacks[:100])).double().mean()
+    assert agree > 0.95
+    # A collapsed batch is normalised to nothing: every label is the same, and another one.
+    same = stacks[:1].expand(100, -1, -1, -1)
+    labels = classifier.classify_by_batch(model, same)
+    assert (labels == labels[0]).all()
+    mixed = torch.cat([same[:50], torch.zeros(50, 3, 28, 28)])
+    training = model.__class__()
+    training.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        expected = training.train()(mixed[:, :1]).argmax(1)
+    assert torch.equal(classifier.classify_by_batch(model, mixed)[:, 0], expected)
 
 
 @pytest.mark.slow
