@@ -94,7 +94,7 @@ def _dress(axis, dataset: str, metric: str, x: str) -> None:
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     elif axis.collections:  # methods differ in cost by a factor of 20
         axis.set_xscale("log")
-    if metric == "intra_mode_kl":
+    if METRICS[metric].log:
         axis.set_yscale("log")
     else:
         axis.set_ylim(bottom=0)

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from benchmark.data.base import Dataset, Mixture
+from methods.base import seeded
 from metrics.mixture import mixture_metrics
+from metrics.wasserstein import wasserstein_metrics
 
 DENSITY_BINS = 600  # per axis, over DENSITY_EXTENT: half a grid std per bin
 DENSITY_EXTENT = 1.5  # data units; holds ring and grid with their tails
@@ -33,15 +35,21 @@ def grid(device: str = "cpu") -> Dataset:
 def mixture(centers: Tensor, std: float, device: str = "cpu") -> Dataset:
     """Equal-weight isotropic Gaussians with the metrics of paper section 5.1; centers (C, 2)."""
     modes = Mixture(centers, std)
+    distance = wasserstein_metrics(lambda i, n: modes.push(reference(i, n, 3)))
 
     def evaluate(x: Tensor) -> dict[str, float]:
-        return mixture_metrics(x, modes.centers, modes.std)
+        return mixture_metrics(x, modes.centers, modes.std) | distance(x)
 
     def keep(x: Tensor) -> dict[str, np.ndarray]:
         return {"counts": density(x), "samples": x[:KEPT_POINTS].numpy()}
 
     push = modes._replace(centers=modes.centers.to(device)).push
     return Dataset((2,), push, 3, evaluate, keep, chunk=50_000, modes=modes)
+
+
+def reference(index: int, n: int, dim: int) -> Tensor:
+    """Normals (n, dim) of a sample of the data that samples are measured against: no run's own."""
+    return torch.randn((n, dim), generator=seeded(0, "", "reference", index))
 
 
 def density(samples: Tensor) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import pandas as pd
@@ -26,7 +27,9 @@ def write(results: Results, scale: Callable[[str], str]) -> None:
 def markdown(summary: pd.DataFrame, scale: Callable[[str], str]) -> str:
     """The summary as Markdown, a table per dataset, the paper's numbers beside ours."""
     published = comparable()
-    lines = ["Mean [95 % interval over seeds]; (paper: ...) where it has a number."]
+    lines = [
+        "Mean [95 % interval over seeds], of a KL median [range]; (paper: ...) where it has one."
+    ]
     for dataset, part in summary.groupby("dataset", sort=False):
         shown = headlines(part)
         head = ["method", *(m.label for m in shown.values()), "seeds", "updates", "s/run"]
@@ -37,7 +40,7 @@ def markdown(summary: pd.DataFrame, scale: Callable[[str], str]) -> str:
             for name, metric in shown.items():
                 theirs = published.get((dataset, method, name))
                 extra = "" if theirs is None else f" (paper: {theirs:g})"
-                values.append(_cell(by.loc[name], metric.digits) + extra)
+                values.append(cell(by.loc[name], metric) + extra)
             first = rows.iloc[0]
             tail = [_seeds(first), f"{first.steps:,}", f"{first.seconds:.0f}"]
             lines.append(_pipe([plain(method), *values, *tail]))
@@ -77,7 +80,7 @@ def render(summary: pd.DataFrame, scale: Callable[[str], str]) -> str:
         lines[-1] += "  seeds    updates  s/run"
         for method, rows in part.groupby("method", sort=False):
             by = rows.set_index("metric")
-            cells = [_cell(by.loc[name], metric.digits) for name, metric in shown.items()]
+            cells = [cell(by.loc[name], metric) for name, metric in shown.items()]
             first = rows.iloc[0]
             tail = f"  {_seeds(first):>5}  {first.steps:>9,}  {first.seconds:>5.0f}"
             lines.append(_row(method, *cells) + tail)
@@ -89,7 +92,16 @@ def _row(name: str, *cells: str) -> str:
     return f"{printable(name):20}" + "".join(f"{cell:>24}" for cell in cells)
 
 
-def _cell(row: pd.Series, digits: int) -> str:
-    if row.low != row.low:
-        return f"{row['mean']:.{digits}f}"
-    return f"{row['mean']:.{digits}f} [{row.low:.{digits}f}, {row.high:.{digits}f}]"
+def cell(row: pd.Series, metric: Metric) -> str:
+    """A value over seeds: middle, interval or range, and of how many modes it is an average where
+    that is not all of them.
+    """
+    text = f"{row['mean']:.{metric.digits}f}"
+    if row.low == row.low:
+        text += f" [{row.low:.{metric.digits}f}, {row.high:.{metric.digits}f}]"
+    return text + over(row)
+
+
+def over(row: pd.Series) -> str:
+    """`` over 3.4 of 8 modes``, of a value that leaves modes out; nothing of others."""
+    return f" over {row.over:.3g} of {row.of:.0f} modes" if row.over < row.of < math.inf else ""

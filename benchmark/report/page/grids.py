@@ -13,7 +13,7 @@ from benchmark.artefacts.drawing import style
 from benchmark.data import DATASETS
 from benchmark.results.equal_time import MEASURED
 from benchmark.results.published import comparable
-from benchmark.results.tables import headlines
+from benchmark.results.tables import headlines, over
 from benchmark.results.view import Results
 from metrics import METRICS, Metric
 
@@ -94,13 +94,14 @@ def final(results: Results, dataset: str) -> Grid | None:
         cells = [Cell(style.name(method))]
         for name, metric in shown.items():
             row = by.loc[name]
-            cells.append(Cell(number(row["mean"], metric.digits),
-                              interval(row["low"], row["high"], metric.digits)))  # fmt: skip
+            ends = interval(row["low"], row["high"], metric.digits)
+            cells.append(Cell(number(row["mean"], metric.digits), ends + over(row)))
             cells += [Cell(number(published.get((method, name))))] if name in theirs else []
         missed = f" ({first['missed']} missed)" if first["missed"] else ""
         cells += [Cell(f"{first['n']}{missed}"), Cell(number(int(first["steps"])))]
         rows.append([*cells, Cell(number(first["seconds"], 0))])
-    return Grid("At the end of training: mean [95 % interval over seeds].", columns, rows)
+    words = "At the end of training: mean [95 % interval over seeds], of a KL median [range]."
+    return Grid(words, columns, rows)
 
 
 def equal_time(table: pd.DataFrame, dataset: str) -> list[Grid]:
