@@ -91,7 +91,7 @@ def test_an_implicit_hypergradient_is_refused(name):
 def test_em_step_by_hand():
     """Three points, two components of weight 1/2 and variance start_std^2, rho = 1/4."""
     estimator = closed("em", components=2, start_std=0.5, rho=0.25, dead=1e-6)
-    phi = estimator.init(torch.Generator().manual_seed(0)).double()
+    phi = 2e6 * estimator.init(torch.Generator().manual_seed(0)).double()
     means = phi.view(2, 4)[:, 1:3] * 2
     x = draws(1, 3, 2)
     distance = (x[:, None] - means).square().sum(-1)
@@ -111,10 +111,21 @@ def test_em_step_by_hand():
     torch.testing.assert_close(found, torch.logaddexp(*parts), rtol=1e-6, atol=1e-6)
 
 
+def test_the_first_samples_place_every_component():
+    """However far from the start they are: here where only one component would see them."""
+    estimator = closed("em", components=6)
+    phi = estimator.init(torch.Generator().manual_seed(0))
+    x = (draws(2, 8, 2) + 100).float()
+    means = estimator.refit(phi, x).view(6, 4)
+    means = means[:, 1:3] / means[:, :1]
+    assert torch.cdist(means, x).min(1).values.max() < 3
+    assert len(means.unique(dim=0)) == 6
+
+
 def test_without_memory_em_climbs_the_likelihood():
     """rho = 1 is plain EM, whose steps never lose likelihood on a fixed sample."""
     estimator = closed("em", components=4, rho=1.0, dead=1e-9, min_std=1e-3)
-    phi = estimator.init(torch.Generator().manual_seed(1)).double()
+    phi = estimator.init(torch.Generator().manual_seed(1)).double() / 1e-9
     x, values = draws(3, 50, 2), []
     for _ in range(20):
         values.append(estimator.log_prob(phi, x, torch.zeros(50, 0)).mean())
@@ -141,7 +152,7 @@ def test_em_fits_two_clusters():
 def test_a_dead_component_starts_anew_at_a_sample():
     """Component 1 of 3 has a millionth of the weight; its sample is the second."""
     estimator = closed("em", components=3, rho=0.5, dead=0.01)
-    phi = estimator.init(torch.Generator().manual_seed(0)).double().view(3, 4)
+    phi = 200 * estimator.init(torch.Generator().manual_seed(0)).double().view(3, 4)
     s = phi.clone()
     s[1] *= 1e-6
     x = draws(4, 5, 2) * 0.1 + phi[0, 1:3] * 3  # all around component 0

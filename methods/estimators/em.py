@@ -16,7 +16,7 @@ G's samples moves them by
 This is differentiable in the samples, responsibilities included, so that one VJP gives the
 hypergradient where Eq. 5 unrolls K gradient steps. A component whose weight has fallen below
 ``dead`` of an even share starts anew: at a sample, as wide as components are on average, with an
-even share. That also makes the starting values matter little.
+even share. All start with less than that, so that the first samples place them, wherever those lie.
 
 Relatives: a mixture taught by gradient steps is ``mog``. With one component for every sample it is
 a Parzen window, whose gradient for ever narrower kernels is that of implicit maximum likelihood (Li
@@ -25,7 +25,8 @@ two samples by a kernel, without a density of either.
 
 Departures: not of the paper, which hopes for more powerful estimators (section 6). Variances are
 held above a floor. A variance is a small difference of second moments: float32 leaves an error of
-1e-7 times |x|^2 in it.
+1e-7 times |x|^2 in it. Where data lie far from all samples, as pixels do at first, a wide component
+that no sample has reached lately may explain them, and G learns nothing until it starts anew.
 """
 
 from __future__ import annotations
@@ -52,14 +53,14 @@ class EMConfig(mog.MixtureConfig):
 def build(spec: Spec, cfg: EMConfig) -> Estimator:
     """phi = s (C * (2 + D)), in order s_c0, s_c1, s_c2 of every component.
 
-    The means start as draws from N(0, I), the weights even.
+    The means start as draws from N(0, I), the weights even, and light.
     """
     features, count = math.prod(spec.x_shape), cfg.components
     shape = (count, 2 + features)
 
     def init(generator: torch.Generator) -> Tensor:
         means = torch.randn(count, features, generator=generator)
-        return spread(means, torch.tensor(cfg.start_std**2)).flatten()
+        return cfg.dead / 2 * spread(means, torch.tensor(cfg.start_std**2)).flatten()
 
     def spread(means: Tensor, variance: Tensor) -> Tensor:
         """s of components at those means, all of one variance and an even share of weight."""
