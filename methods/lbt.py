@@ -11,7 +11,7 @@ and thrown away; one generator update with the gradient of E_p[log p_E(x; phi^K)
 ``hypergradient`` says so. Letters as in the paper; log p_E is the chosen estimator's
 (``methods.estimators``): exact, or a lower bound as for the paper's VAE.
 
-An estimator in closed form (``em``) is refitted instead of stepped: no step size, no Adam.
+An estimator in closed form (``em``, ``kde``) is refitted instead of stepped: no step size, no Adam.
 Its K refits are no look ahead of what training would do but training itself, so they are kept, and
 M = 0, K = 1 teaches by every sample once.
 

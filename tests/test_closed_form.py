@@ -174,3 +174,56 @@ def test_variances_stay_above_the_floor():
     phi = estimator.refit(phi, x)
     peak = estimator.log_prob(phi, x[:1], torch.zeros(1, 0)).item()
     assert abs(peak + math.log(2 * math.pi * 0.2**2)) < 1e-9
+
+
+def leave_one_out(h: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """Mean log-density of every point under kernels on the others, term by term."""
+    total = torch.zeros((), dtype=x.dtype)
+    for i, point in enumerate(x):
+        others = torch.cat([x[:i], x[i + 1 :]])
+        kernel = torch.distributions.Normal(others, h)
+        total = total + torch.logsumexp(kernel.log_prob(point).sum(1), 0) - math.log(len(others))
+    return total / len(x)
+
+
+def test_kde_width_is_the_best_by_leaving_one_out():
+    """Where it comes to rest against a search over all widths, and on the way always uphill."""
+    estimator = closed("kde", kernels=30, start_width=3.0)
+    x = draws(6, 30, 2) * torch.tensor([1.0, 0.2])
+    phi, values = estimator.init(torch.Generator().manual_seed(0)).double(), []
+    for _ in range(200):
+        phi = estimator.refit(phi, x)
+        values.append(leave_one_out(phi[0], x))
+    assert all(b >= a - 1e-12 for a, b in zip(values, values[1:], strict=False))
+    widths = torch.logspace(-2, 1, 3001, dtype=torch.float64)
+    best = widths[torch.stack([leave_one_out(h, x) for h in widths]).argmax()]
+    assert abs(phi[0] / best - 1) < 2e-3  # the search's spacing
+    torch.testing.assert_close(phi[1:].view(30, 2), x)
+
+
+def test_kde_density_by_hand():
+    estimator = closed("kde", kernels=3)
+    centres, x = draws(7, 3, 2), draws(8, 5, 2)
+    phi = torch.cat([torch.tensor([0.4]), centres.flatten()])
+    kernel = torch.distributions.Normal(centres, 0.4)
+    expected = kernel.log_prob(x[:, None]).sum(-1).exp().mean(1).log()
+    found = estimator.log_prob(phi.double(), x, torch.zeros(5, 0))
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)  # 0.4 was rounded to float32
+
+
+@pytest.mark.parametrize("kernels", [4, 6, 10])
+def test_kde_keeps_the_newest_samples(kernels):
+    estimator = closed("kde", kernels=kernels)
+    phi = estimator.init(torch.Generator().manual_seed(0)).double()
+    before, x = phi[1:].view(kernels, 2), draws(9, 6, 2)
+    after = estimator.refit(phi, x)[1:].view(kernels, 2)
+    assert torch.equal(after, torch.cat([x, before])[:kernels])
+
+
+def test_kde_width_stays_above_the_floor():
+    estimator = closed("kde", kernels=4, min_width=0.05)
+    phi = estimator.init(torch.Generator().manual_seed(0)).double()
+    x = torch.ones(4, 2, dtype=torch.float64)
+    for _ in range(3):
+        phi = estimator.refit(phi, x)
+    assert abs(phi[0] - 0.05) < 1e-9

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from methods.base import Logs, Probe, Spec, State
-from methods.estimators import conv_vae, em, flow, gaussian, mog, pixelcnn, vae
+from methods.estimators import conv_vae, em, flow, gaussian, kde, mog, pixelcnn, vae
 from methods.estimators.base import Estimator, log_mean_exp
 
 BUILDERS = {
@@ -22,12 +22,13 @@ BUILDERS = {
     "gaussian": gaussian.build,
     "mog": mog.build,
     "em": em.build,
+    "kde": kde.build,
     "flow": flow.build,
     "conv_vae": conv_vae.build,
     "pixelcnn": pixelcnn.build,
 }
 
-Name = Literal["vae", "gaussian", "mog", "em", "flow", "conv_vae", "pixelcnn"]
+Name = Literal["vae", "gaussian", "mog", "em", "kde", "flow", "conv_vae", "pixelcnn"]
 
 # Of the probe below, (data points, draws of the latent); both are the same at every look.
 PROBE_2D, PROBE_IMAGES = (1000, 25), (200, 10)
@@ -36,6 +37,7 @@ PROBE_2D, PROBE_IMAGES = (1000, 25), (200, 10)
 class EstimatorConfig(
     flow.FlowConfig,
     em.EMConfig,
+    kde.KDEConfig,
     mog.MixtureConfig,
     conv_vae.ConvVAEConfig,
     vae.VAEConfig,
