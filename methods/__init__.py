@@ -12,6 +12,7 @@ REGISTRY = {
     "veegan": "methods.veegan",
     "pacgan": "methods.pacgan",
     "ali": "methods.ali",
+    "r3gan": "methods.r3gan",
     # references that bound every figure
     "vae": "methods.vae",
     "oracle": "methods.oracle",

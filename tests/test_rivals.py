@@ -1,0 +1,81 @@
+"""What distinguishes the later rivals, by hand calculation on their own networks."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import batch, build
+
+from methods import losses, nets
+from methods.base import Spec
+
+PICTURES = Spec((3, 28, 28), 256, 4)
+
+
+def draws(seed: int, *shape: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def small_judge(seed: int) -> tuple[nets.Net, torch.Tensor]:
+    net = nets.mlp((2, 4, 3, 1))
+    psi = net.init(torch.Generator().manual_seed(seed)).double()
+    return net, psi + 0.3 * draws(seed, *psi.shape)
+
+
+def test_penalty_gradients_against_finite_differences():
+    """The second derivatives of D that a penalty's gradient is made of."""
+    net, psi = small_judge(0)
+    x = draws(1, 5, 2)
+
+    def value(psi, x):
+        def judge(x):
+            return net.apply(psi, x).squeeze(1)
+
+        return losses.with_slopes(judge, x)[1].mean()
+
+    with torch.enable_grad():
+        assert torch.autograd.gradcheck(value, (psi.requires_grad_(), x.requires_grad_()))
+
+
+def slopes_of(judge, psi: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """|grad_x D(x)|, point by point."""
+    single = torch.func.grad(lambda point: judge.apply(psi, point[None]).squeeze(0))
+    return torch.stack([single(point).norm() for point in x])
+
+
+@pytest.mark.parametrize("penalty", ["r1r2", "r1", "none"])
+@pytest.mark.parametrize("relativistic", [True, False])
+def test_r3gan_losses_by_hand(relativistic, penalty):
+    settings = {"relativistic": relativistic, "penalty": penalty, "gamma": 3.0}
+    method, spec = build("r3gan", eta_psi=1e-12, **settings)  # D stays where it starts
+    state, inputs = method.init(0), batch(method, spec)
+    _, logs = method.step(state, inputs)
+    judge, generate, psi = nets.discriminator(spec), nets.generator(spec).apply, state["psi"]
+    x, x_g = inputs["x_psi"], generate(state["theta"], inputs["z_psi"])
+    real, fake = judge.apply(psi, x), judge.apply(psi, x_g)
+    if relativistic:
+        expected = F.softplus(fake - real).mean()
+    else:
+        expected = F.softplus(-real).mean() + F.softplus(fake).mean()
+    if penalty != "none":
+        expected += 3 / 2 * slopes_of(judge, psi, x).square().mean()
+    if penalty == "r1r2":
+        expected += 3 / 2 * slopes_of(judge, psi, x_g).square().mean()
+    torch.testing.assert_close(logs["loss_psi"], expected)
+    fake = judge.apply(psi, generate(state["theta"], inputs["z"]))
+    ahead = judge.apply(psi, inputs["x"]) if relativistic else 0.0
+    torch.testing.assert_close(logs["loss_theta"], F.softplus(ahead - fake).mean())
+
+
+@pytest.mark.parametrize("family, parameters", [("metz", 6_657 - 2 * 56), ("lbt", 1_615_633)])
+def test_a_discriminator_without_normalisation_judges_images_one_by_one(family, parameters):
+    net = nets.discriminator(PICTURES, family, normalised=False)
+    assert net.size == parameters == sum(math.prod(shape) for shape in net.shapes)
+    psi = net.init(torch.Generator().manual_seed(0))
+    x = torch.rand(4, 3, 28, 28, generator=torch.Generator().manual_seed(1))
+    alone = torch.cat([net.apply(psi, x[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(net.apply(psi, x), alone)
