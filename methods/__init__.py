@@ -12,6 +12,7 @@ REGISTRY = {
     "veegan": "methods.veegan",
     "pacgan": "methods.pacgan",
     "ali": "methods.ali",
+    "wgan_gp": "methods.wgan_gp",
     "r3gan": "methods.r3gan",
     # references that bound every figure
     "vae": "methods.vae",

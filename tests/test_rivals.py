@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from conftest import batch, build
 
-from methods import losses, nets
+from methods import losses, nets, wgan_gp
 from methods.base import Spec
 
 PICTURES = Spec((3, 28, 28), 256, 4)
@@ -26,16 +26,19 @@ def small_judge(seed: int) -> tuple[nets.Net, torch.Tensor]:
     return net, psi + 0.3 * draws(seed, *psi.shape)
 
 
-def test_penalty_gradients_against_finite_differences():
+@pytest.mark.parametrize("kind", ["zero-centred", "one-centred"])
+def test_penalty_gradients_against_finite_differences(kind):
     """The second derivatives of D that a penalty's gradient is made of."""
     net, psi = small_judge(0)
-    x = draws(1, 5, 2)
+    x, x_g = draws(1, 5, 2), draws(2, 5, 2)
 
     def value(psi, x):
         def judge(x):
             return net.apply(psi, x).squeeze(1)
 
-        return losses.with_slopes(judge, x)[1].mean()
+        if kind == "zero-centred":
+            return losses.with_slopes(judge, x)[1].mean()
+        return wgan_gp.penalty(judge, x, x_g, torch.full((5,), 0.3))
 
     with torch.enable_grad():
         assert torch.autograd.gradcheck(value, (psi.requires_grad_(), x.requires_grad_()))
@@ -69,6 +72,34 @@ def test_r3gan_losses_by_hand(relativistic, penalty):
     fake = judge.apply(psi, generate(state["theta"], inputs["z"]))
     ahead = judge.apply(psi, inputs["x"]) if relativistic else 0.0
     torch.testing.assert_close(logs["loss_theta"], F.softplus(ahead - fake).mean())
+
+
+def test_wgan_gp_losses_by_hand():
+    """The last of two critic steps, on data, noise and a mixture of its own."""
+    method, spec = build("wgan_gp", eta_psi=1e-12, n_critic=2, lambda_gp=7.0)
+    assert method.data == ("x", "x_critic1")
+    state, inputs = method.init(0), batch(method, spec)
+    _, logs = method.step(state, inputs)
+    judge, generate, psi = nets.discriminator(spec), nets.generator(spec).apply, state["psi"]
+    x, x_g = inputs["x_critic1"], generate(state["theta"], inputs["z_psi"][1])
+    u = torch.special.ndtr(inputs["mix"][1])[:, None]
+    slopes = slopes_of(judge, psi, u * x + (1 - u) * x_g)
+    expected = judge.apply(psi, x_g).mean() - judge.apply(psi, x).mean()
+    expected += 7 * (slopes - 1).square().mean()
+    torch.testing.assert_close(logs["loss_psi"], expected)
+    fake = judge.apply(psi, generate(state["theta"], inputs["z"]))
+    torch.testing.assert_close(logs["loss_theta"], -fake.mean())
+
+
+@pytest.mark.parametrize("name", ["wgan_gp"])
+def test_the_critic_makes_five_steps_to_one_of_the_generator(name):
+    method, spec = build(name)
+    state, inputs = method.init(0), batch(method, spec)
+    after, _ = method.step(state, inputs)
+    assert (after["opt_psi"]["t"], after["opt_theta"]["t"]) == (5, 1)
+    for stream in method.data:  # each of them is used
+        other, _ = method.step(state, inputs | {stream: inputs[stream] + 0.5})
+        assert not torch.equal(other["psi"], after["psi"])
 
 
 @pytest.mark.parametrize("family, parameters", [("metz", 6_657 - 2 * 56), ("lbt", 1_615_633)])
