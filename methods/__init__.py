@@ -14,6 +14,7 @@ REGISTRY = {
     "ali": "methods.ali",
     "wgan_gp": "methods.wgan_gp",
     "r3gan": "methods.r3gan",
+    "mmd": "methods.mmd",
     # references that bound every figure
     "vae": "methods.vae",
     "oracle": "methods.oracle",

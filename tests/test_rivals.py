@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from conftest import batch, build
 
-from methods import losses, nets, wgan_gp
+from methods import losses, mmd, nets, wgan_gp
 from methods.base import Spec
 
 PICTURES = Spec((3, 28, 28), 256, 4)
@@ -110,3 +111,33 @@ def test_a_discriminator_without_normalisation_judges_images_one_by_one(family, 
     x = torch.rand(4, 3, 28, 28, generator=torch.Generator().manual_seed(1))
     alone = torch.cat([net.apply(psi, x[i : i + 1]) for i in range(4)])
     torch.testing.assert_close(net.apply(psi, x), alone)
+
+
+def test_mmd_by_hand():
+    x, x_g = draws(0, 4, 3), draws(1, 4, 3)
+    pairs = list(itertools.permutations(range(4), 2))
+    largest = sum((x[i] - x[j]).square().sum() for i, j in pairs) / 12
+    expected = 0.0
+    for octave in range(3):
+        variance = largest / 4**octave
+
+        def k(a, b, variance=variance):
+            return torch.exp(-(a - b).square().sum() / (2 * variance))
+
+        expected += sum(k(x[i], x[j]) + k(x_g[i], x_g[j]) for i, j in pairs) / 12
+        expected -= 2 * sum(k(a, b) for a in x for b in x_g) / 16
+    torch.testing.assert_close(mmd.mmd(x, x_g, 3), expected)
+
+
+def test_mmd_is_unbiased_and_tells_distributions_apart():
+    same = torch.stack([mmd.mmd(draws(i, 20, 2), draws(-i - 1, 20, 2), 3) for i in range(400)])
+    error = same.std() / math.sqrt(len(same))
+    assert abs(same.mean()) < 4 * error
+    other = torch.stack([mmd.mmd(draws(i, 20, 2), 2 * draws(-i - 1, 20, 2), 3) for i in range(50)])
+    assert other.mean() > 20 * error
+
+
+def test_mmd_gradient_against_finite_differences():
+    x, x_g = draws(0, 5, 2), draws(1, 5, 2)
+    with torch.enable_grad():
+        assert torch.autograd.gradcheck(lambda g: mmd.mmd(x, g, 4), x_g.requires_grad_())

@@ -20,7 +20,7 @@ even share. All start with less than that, so that the first samples place them,
 
 Relatives: a mixture taught by gradient steps is ``mog``. With one component for every sample it is
 a Parzen window, whose gradient for ever narrower kernels is that of implicit maximum likelihood (Li
-& Malik 2018): each data point pulls the sample nearest to it. MMD compares the
+& Malik 2018): each data point pulls the sample nearest to it. MMD (``methods/mmd.py``) compares the
 two samples by a kernel, without a density of either.
 
 Departures: not of the paper, which hopes for more powerful estimators (section 6). Variances are
