@@ -15,6 +15,7 @@ REGISTRY = {
     "wgan_gp": "methods.wgan_gp",
     "r3gan": "methods.r3gan",
     "mmd": "methods.mmd",
+    "flow_matching": "methods.flow_matching",
     # references that bound every figure
     "vae": "methods.vae",
     "oracle": "methods.oracle",

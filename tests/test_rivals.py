@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from conftest import batch, build
 
-from methods import losses, mmd, nets, wgan_gp
+from methods import flow_matching, losses, mmd, nets, wgan_gp
 from methods.base import Spec
 
 PICTURES = Spec((3, 28, 28), 256, 4)
@@ -141,3 +141,44 @@ def test_mmd_gradient_against_finite_differences():
     x, x_g = draws(0, 5, 2), draws(1, 5, 2)
     with torch.enable_grad():
         assert torch.autograd.gradcheck(lambda g: mmd.mmd(x, g, 4), x_g.requires_grad_())
+
+
+def test_flow_matching_loss_by_hand():
+    method, spec = build("flow_matching")
+    state, inputs = method.init(0), batch(method, spec)
+    _, logs = method.step(state, inputs)
+    net = flow_matching.velocity(spec, nets.generator(spec).size)
+    t, x_0 = torch.special.ndtr(inputs["t"]), inputs["x_0"]
+    v = net.apply(state["theta"], torch.cat([(1 - t) * x_0 + t * inputs["x"], t], 1))
+    expected = (v - (inputs["x"] - x_0)).square().sum(1).mean() / 2
+    torch.testing.assert_close(logs["loss_theta"], expected)
+
+
+@pytest.mark.parametrize("spec", [Spec((2,), 256, 8), Spec((2,), 40, 8), PICTURES])
+def test_the_velocity_has_the_generators_size(spec):
+    size = nets.generator(spec).size
+    net = flow_matching.velocity(spec, size)
+    assert abs(net.size / size - 1) < 0.01
+
+
+def test_the_sampler_is_of_second_order_and_counts_its_passes():
+    """Halving the steps divides the error by four."""
+    ends = {}
+    for steps in (4, 8, 512):
+        method, spec = build("flow_matching", steps=steps)
+        state = {"theta": 3 * method.init(0)["theta"].double()}
+        ends[steps] = method.sample(state, draws(0, 50, spec.z_dim))
+        assert method.passes == 2 * steps
+    coarse, fine = ((ends[n] - ends[512]).norm() for n in (4, 8))
+    assert 3 < coarse / fine < 5.5
+
+
+def test_flow_matching_starts_images_from_repeated_normals():
+    from benchmark.config import config_class
+
+    method = flow_matching.build(PICTURES, config_class(flow_matching)(steps=1))
+    theta = torch.zeros_like(method.init(0)["theta"])  # v = 0: x_0 itself
+    z = torch.randn(3, 256, generator=torch.Generator().manual_seed(0))
+    x = method.sample({"theta": theta}, z).flatten(1)
+    expected = torch.cat([z] * 10, 1)[:, : 3 * 28 * 28]
+    torch.testing.assert_close(x, ((expected + 1) / 2).clamp(0, 1))
