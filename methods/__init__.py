@@ -13,6 +13,7 @@ REGISTRY = {
     "pacgan": "methods.pacgan",
     "ali": "methods.ali",
     "wgan_gp": "methods.wgan_gp",
+    "sngan": "methods.sngan",
     "r3gan": "methods.r3gan",
     "mmd": "methods.mmd",
     "flow_matching": "methods.flow_matching",

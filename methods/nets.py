@@ -205,6 +205,7 @@ def discriminator(
     pack: int = 1,
     extra: int = 0,
     normalised: bool = True,
+    activation: Callable[[Tensor], Tensor] = tanh,
 ) -> Net:
     """D(.; psi) -> logits (B,).
 
@@ -214,12 +215,13 @@ def discriminator(
     first layer grows with them, as in PacGAN. A code joins flat data at the input, images at the
     flattened features, as in ALI. eps is for the dropout of x, on photographs. ratio: of the widths
     of D's hidden units or channels. normalised: False leaves out image networks' batch
-    normalisation, which makes a point's logit depend on the others'.
+    normalisation, which makes a point's logit depend on the others'. activation: of flat data's
+    hidden units.
     """
     if len(spec.x_shape) == 1:
         (features,) = spec.x_shape
         hidden = (max(1, round(width * ratio)) for width in HIDDEN)
-        flat = mlp((features * pack + extra, *hidden, 1))
+        flat = mlp((features * pack + extra, *hidden, 1), activation)
 
         def judge(psi: Tensor, *x: Tensor) -> Tensor:
             return flat.apply(psi, torch.cat(x, dim=1)).squeeze(-1)

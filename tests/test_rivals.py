@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from conftest import batch, build
 
-from methods import flow_matching, losses, mmd, nets, wgan_gp
+from methods import flow_matching, losses, mmd, nets, sngan, wgan_gp
 from methods.base import Spec
 
 PICTURES = Spec((3, 28, 28), 256, 4)
@@ -92,7 +92,7 @@ def test_wgan_gp_losses_by_hand():
     torch.testing.assert_close(logs["loss_theta"], -fake.mean())
 
 
-@pytest.mark.parametrize("name", ["wgan_gp"])
+@pytest.mark.parametrize("name", ["wgan_gp", "sngan"])
 def test_the_critic_makes_five_steps_to_one_of_the_generator(name):
     method, spec = build(name)
     state, inputs = method.init(0), batch(method, spec)
@@ -101,6 +101,84 @@ def test_the_critic_makes_five_steps_to_one_of_the_generator(name):
     for stream in method.data:  # each of them is used
         other, _ = method.step(state, inputs | {stream: inputs[stream] + 0.5})
         assert not torch.equal(other["psi"], after["psi"])
+
+
+def test_spectral_norm_is_the_largest_singular_value_after_many_iterations():
+    net, psi = small_judge(3)
+    u = draws(4, 4 + 3 + 1)
+    for _ in range(300):
+        normal, u = sngan.spectrally_normalised(psi, u, net.shapes)
+    pairs = zip(*(nets.unflatten(p, net.shapes) for p in (psi, normal)), strict=True)
+    for before, after in pairs:
+        if before.ndim == 1:
+            assert torch.equal(before, after)
+        else:
+            sigma = torch.linalg.svdvals(before)[0]
+            torch.testing.assert_close(after, before / sigma)
+
+
+def test_gradients_through_a_spectral_norm():
+    """At rest they are those of dividing by the largest singular value."""
+    net, psi = small_judge(3)
+    x, u = draws(5, 6, 2), draws(4, 4 + 3 + 1)
+    for _ in range(300):
+        _, u = sngan.spectrally_normalised(psi, u, net.shapes)
+
+    def ours(psi):
+        return net.apply(sngan.spectrally_normalised(psi, u, net.shapes)[0], x).mean()
+
+    def exact(psi):
+        parts = [
+            part if part.ndim == 1 else part / torch.linalg.matrix_norm(part, 2)
+            for part in nets.unflatten(psi, net.shapes)
+        ]
+        return net.apply(torch.cat([part.flatten() for part in parts]), x).mean()
+
+    torch.testing.assert_close(torch.func.grad(ours)(psi), torch.func.grad(exact)(psi))
+
+
+def test_sngan_losses_by_hand():
+    """With one critic step: one power iteration before D's step, one more before G's."""
+    method, spec = build("sngan", eta_psi=1e-12, n_critic=1)
+    state, inputs = method.init(0), batch(method, spec)
+    after, logs = method.step(state, inputs)
+    judge = nets.discriminator(spec, activation=torch.relu)
+    generate = nets.generator(spec).apply
+    first, u = sngan.spectrally_normalised(state["psi"], state["u"], judge.shapes)
+    x_g = generate(state["theta"], inputs["z_psi"][0])
+    real, fake = judge.apply(first, inputs["x"]), judge.apply(first, x_g)
+    expected = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    torch.testing.assert_close(logs["loss_psi"], expected)
+    second, u = sngan.spectrally_normalised(state["psi"], u, judge.shapes)
+    fake = judge.apply(second, generate(state["theta"], inputs["z"]))
+    torch.testing.assert_close(logs["loss_theta"], -fake.mean())
+    torch.testing.assert_close(after["u"], u)
+
+
+def test_under_spectral_norms_only_relu_bends_over_data_of_size_one():
+    """The share of D's variance that no linear function of the points explains."""
+    shares = {}
+    for activation in (nets.tanh, torch.relu):
+        net = nets.discriminator(Spec((2,), 3, 8), activation=activation)
+        psi, u = net.init(torch.Generator().manual_seed(0)).double(), draws(0, 128 + 128 + 1)
+        for _ in range(200):
+            normal, u = sngan.spectrally_normalised(psi, u, net.shapes)
+        x = torch.cat([draws(1, 4000, 2), torch.ones(4000, 1, dtype=torch.float64)], 1)
+        logits = net.apply(normal, x[:, :2])
+        fit = x @ torch.linalg.lstsq(x, logits[:, None]).solution
+        shares[activation] = (logits - fit[:, 0]).var() / logits.var()
+    assert shares[nets.tanh] < 0.001 and shares[torch.relu] > 0.5
+
+
+def test_convolutions_are_normalised_as_rows_of_output_channels():
+    net = nets.discriminator(PICTURES, "metz", normalised=False)
+    psi = net.init(torch.Generator().manual_seed(0)).double()
+    u = draws(0, 8 + 16 + 32 + 1)
+    for _ in range(100):
+        normal, u = sngan.spectrally_normalised(psi, u, net.shapes)
+    for part in nets.unflatten(normal, net.shapes):
+        if part.ndim > 1:  # 100 iterations of close singular values
+            assert abs(torch.linalg.svdvals(part.flatten(1))[0] - 1) < 0.01
 
 
 @pytest.mark.parametrize("family, parameters", [("metz", 6_657 - 2 * 56), ("lbt", 1_615_633)])
