@@ -12,6 +12,11 @@ REGISTRY = {
     "veegan": "methods.veegan",
     "pacgan": "methods.pacgan",
     "ali": "methods.ali",
+    "wgan_gp": "methods.wgan_gp",
+    "sngan": "methods.sngan",
+    "r3gan": "methods.r3gan",
+    "mmd": "methods.mmd",
+    "flow_matching": "methods.flow_matching",
     # references that bound every figure
     "vae": "methods.vae",
     "oracle": "methods.oracle",

@@ -91,6 +91,7 @@ class Method(NamedTuple):
     warm_up: what replaces ``step`` at first, where there is something.
     also: name -> (state, z) -> x: further samplers worth a look, such as the estimator's.
     probe: further measurements, made at every evaluation.
+    passes: of a network, that one sample costs.
     """
 
     init: Callable[[int], State]
@@ -101,6 +102,7 @@ class Method(NamedTuple):
     warm_up: WarmUp | None = None
     also: Mapping[str, Callable[[State, Tensor], Tensor]] = MappingProxyType({})
     probe: Probe | None = None
+    passes: int = 1
 
 
 def seeded(*names: int | str) -> torch.Generator:

@@ -22,7 +22,7 @@ from torch.func import grad_and_value
 from methods import losses, nets
 from methods.base import Batch, Logs, Method, Spec, State, WarmUp
 from methods.gan import discriminator_update
-from methods.lbt import LBTConfig, student
+from methods.lbt import LBTConfig, pupil, student
 from methods.optim import adam, clip_by_norm, init_players
 
 
@@ -53,12 +53,12 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
 
     def init(seed: int) -> State:
         players = {"theta": (generator.init, optimiser), "psi": (discriminator.init, optimiser)}
-        return init_players(seed, players | learner.players)
+        return init_players(seed, players) | learner.init(seed)
 
     def step(state: State, batch: Batch, teaching: bool = True) -> tuple[State, Logs]:
-        theta, phi, opt_phi = state["theta"], state["phi"], state["opt_phi"]
+        theta, taught = state["theta"], pupil(state)
         if teaching:
-            phi, opt_phi = learner.learn(theta, phi, opt_phi, batch)
+            taught = learner.learn(theta, taught, batch)
         real = [batch["x_psi"], *discriminator.drawn(batch, "drop_real")]
         fake = [generate(theta, batch["z_psi"]), *discriminator.drawn(batch, "drop_fake")]
         psi, opt_psi, loss_psi = update_psi(state["psi"], state["opt_psi"], real, fake)
@@ -67,13 +67,12 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
         logs = {"loss_gan": loss_gan, "loss_psi": loss_psi}
         grad = cfg.lambda_G * grad
         if teaching:
-            grad_lbt, logs["loss_theta"] = learner.teach(theta, phi, opt_phi, batch)
+            grad_lbt, logs["loss_theta"], taught = learner.teach(theta, taught, batch)
             grad = grad_lbt + grad
         grad = clip_by_norm(grad, cfg.clip_norm)
         theta, opt_theta = optimiser.update(theta, state["opt_theta"], grad, cfg.eta_theta)
-        params = {"theta": theta, "phi": phi, "psi": psi}
-        state = params | {"opt_theta": opt_theta, "opt_phi": opt_phi, "opt_psi": opt_psi}
-        return state, logs
+        players = {"theta": theta, "psi": psi, "opt_theta": opt_theta, "opt_psi": opt_psi}
+        return players | taught, logs
 
     def plain_gan(state: State, batch: Batch) -> tuple[State, Logs]:
         """The authors' first iterations on images: E is not trained and has no say."""

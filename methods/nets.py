@@ -41,6 +41,7 @@ class Net(NamedTuple):
     passes: the same as ``apply`` in two pieces, where there is such a thing.
     noise: shape of the standard normals that ``apply`` takes per row as its last argument; () where
         it takes none.
+    shapes: of its parameters in order, where a method needs to know; weights have two axes or more.
     """
 
     init: Callable[[torch.Generator], Tensor]
@@ -49,6 +50,7 @@ class Net(NamedTuple):
     joint: bool = True
     passes: Passes | None = None
     noise: tuple[int, ...] = ()
+    shapes: tuple[tuple[int, ...], ...] = ()
 
     def draws(self, rows: int, *names: str) -> dict[str, tuple[int, ...]]:
         """What ``Method.noise`` must have so that ``apply`` can be called once for each name."""
@@ -142,7 +144,8 @@ def mlp(sizes: Sequence[int], activation: Callable[[Tensor], Tensor] = tanh) -> 
     def apply(params: Tensor, x: Tensor) -> Tensor:
         return forward(params, x)[0]
 
-    return Net(init, apply, sum(math.prod(s) for s in shapes), passes=Passes(forward, backward))
+    passes = Passes(forward, backward)
+    return Net(init, apply, sum(math.prod(s) for s in shapes), passes=passes, shapes=tuple(shapes))
 
 
 def generator(spec: Spec, family: str = "auto") -> Net:
@@ -195,7 +198,14 @@ def pair(spec: Spec) -> Net:
 
 
 def discriminator(
-    spec: Spec, family: str = "auto", *, ratio: float = 1.0, pack: int = 1, extra: int = 0
+    spec: Spec,
+    family: str = "auto",
+    *,
+    ratio: float = 1.0,
+    pack: int = 1,
+    extra: int = 0,
+    normalised: bool = True,
+    activation: Callable[[Tensor], Tensor] = tanh,
 ) -> Net:
     """D(.; psi) -> logits (B,).
 
@@ -204,12 +214,14 @@ def discriminator(
     ``pack`` points are concatenated along their first axis (coordinates or channels); only the
     first layer grows with them, as in PacGAN. A code joins flat data at the input, images at the
     flattened features, as in ALI. eps is for the dropout of x, on photographs. ratio: of the widths
-    of D's hidden units or channels.
+    of D's hidden units or channels. normalised: False leaves out image networks' batch
+    normalisation, which makes a point's logit depend on the others'. activation: of flat data's
+    hidden units.
     """
     if len(spec.x_shape) == 1:
         (features,) = spec.x_shape
         hidden = (max(1, round(width * ratio)) for width in HIDDEN)
-        flat = mlp((features * pack + extra, *hidden, 1))
+        flat = mlp((features * pack + extra, *hidden, 1), activation)
 
         def judge(psi: Tensor, *x: Tensor) -> Tensor:
             return flat.apply(psi, torch.cat(x, dim=1)).squeeze(-1)
@@ -218,6 +230,8 @@ def discriminator(
     chosen = _family(spec, family)
     channels, *size = spec.x_shape
     layers, features = chosen.trunk(channels * pack, ratio)
+    if not normalised:
+        layers = convnets.plain(layers)
     trunk = convnets.stack(layers, chosen.init)
     head = convnets.stack(chosen.head(features, extra), chosen.init)
     drop = convnets.dropout(chosen.dropout) if chosen.dropout else None
@@ -235,7 +249,8 @@ def discriminator(
         return head.apply(psi_head, torch.cat([found, *code], dim=1)).squeeze(-1)
 
     noise = (channels * pack, *size) if chosen.dropout else ()
-    return Net(init, apply, trunk.size + head.size, noise=noise)
+    shapes = trunk.shapes + head.shapes
+    return Net(init, apply, trunk.size + head.size, noise=noise, shapes=shapes)
 
 
 def encoder(spec: Spec, out: int) -> Net:

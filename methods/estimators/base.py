@@ -24,6 +24,8 @@ class Estimator(NamedTuple):
         latent h, whose shape is the last axis of ``noise``. Its mean over draws is the lower bound,
         and the logarithm of the mean of its exponential over ever more draws tends to
         log p_E(x; phi). None where log_prob is exact.
+    refit: (phi, x (B, *x_shape)) -> phi, drawn towards x in closed form and differentiable in x:
+        what such an estimator learns by in place of gradient steps. None of all others.
     """
 
     init: Callable[[torch.Generator], Tensor]
@@ -33,6 +35,7 @@ class Estimator(NamedTuple):
     sample_dim: int
     size: int
     log_weight: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+    refit: Callable[[Tensor, Tensor], Tensor] | None = None
 
 
 def log_mean_exp(log_w: Tensor, dim: int) -> Tensor:
