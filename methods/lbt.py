@@ -33,7 +33,6 @@ from typing import Literal, NamedTuple
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.func import grad_and_value
 
 from methods import estimators, implicit, nets
 from methods.base import Batch, Logs, Method, NetworkConfig, Probe, Spec, State
@@ -74,6 +73,7 @@ class Student(NamedTuple):
     noise: name -> shape of the draws one iteration needs, in addition to the data batch "x".
     also: the estimator's own samples, for ``Method.also``, where Z suffices to draw them.
     probe: Eq. 1 at the kept phi (after M updates, before any unrolled one), for ``Method.probe``.
+    native: whether kernels do part of it, for ``Method.native``.
     """
 
     players: dict[str, tuple[Callable[[torch.Generator], Tensor], Optimiser]]
@@ -82,6 +82,7 @@ class Student(NamedTuple):
     noise: dict[str, tuple[int, ...]]
     also: dict[str, Callable[[State, Tensor], Tensor]]
     probe: Probe
+    native: bool
 
 
 def student(spec: Spec, cfg: LBTConfig) -> Student:
@@ -93,9 +94,8 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
     def loss(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
         return -estimator.log_prob(phi, x, eps).mean()
 
-    inner = inner_problem(loss, optimiser, spec.jit)
+    inner = inner_problem(loss, optimiser, spec.jit, estimator.kernel)
     curvature = implicit.curvature(loss, spec.jit)
-    outer = spec.jit(grad_and_value(loss))
     generate = spec.jit(generator.apply)
     teaching = generator.differentiable(spec.jit)
 
@@ -103,22 +103,20 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
         # The generator is fixed while the estimator learns: all M batches at once.
         xs = generator.each(generate, theta, batch["z_inner"])
         eta = phi.new_full((), cfg.eta_phi_inner)
-        for x, eps in zip(xs.unbind(), batch["eps_inner"].unbind(), strict=True):
-            phi, opt, _ = inner.step(phi, opt, x, eps, eta)
-        return phi, opt
+        return inner.steps(phi, opt, xs, batch["eps_inner"], eta)
 
     def teach(theta: Tensor, phi: Tensor, opt: Opt, batch: Batch) -> tuple[Tensor, Tensor]:
         x_g, pull_theta = teaching(theta, batch["z_unroll"])
         if cfg.hypergradient == "implicit":
             # The Hessian of one batch, for its price; the cross derivative of all K.
             eps = batch["eps_unroll"]
-            v, value = outer(phi, batch["x"], batch["eps_x"])
+            v, value = inner.gradient(phi, batch["x"], batch["eps_x"])
             w = implicit.solve(curvature, phi, v, x_g[0], eps[0], cfg.cg_steps, cfg.damping)
             h_x = -curvature.cross(phi, w, x_g.flatten(0, 1), eps.flatten(0, 1))
             return pull_theta(h_x.view_as(x_g)), value
         eta = phi.new_full((), cfg.eta_phi)
         phi_K, pull = unroll(inner, phi, opt, x_g.unbind(), batch["eps_unroll"].unbind(), eta)
-        lam_phi, value = outer(phi_K, batch["x"], batch["eps_x"])
+        lam_phi, value = inner.gradient(phi_K, batch["x"], batch["eps_x"])
         return pull_theta(torch.stack(pull(lam_phi))), value
 
     noise = {
@@ -132,7 +130,8 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
     if spec.z_dim >= estimator.sample_dim:
         also["estimator"] = lambda state, z: estimator.sample(state["phi"], z)
     players = {"phi": (estimator.init, optimiser)}
-    return Student(players, learn, teach, noise, also, estimators.probe(spec, estimator))
+    probe = estimators.probe(spec, estimator)
+    return Student(players, learn, teach, noise, also, probe, inner.native)
 
 
 def build(spec: Spec, cfg: LBTConfig) -> Method:
@@ -156,4 +155,13 @@ def build(spec: Spec, cfg: LBTConfig) -> Method:
     def sample(state: State, z: Tensor) -> Tensor:
         return generator.apply(state["theta"], z)
 
-    return Method(init, step, sample, ("x",), learner.noise, also=learner.also, probe=learner.probe)
+    return Method(
+        init,
+        step,
+        sample,
+        ("x",),
+        learner.noise,
+        also=learner.also,
+        probe=learner.probe,
+        native=learner.native,
+    )

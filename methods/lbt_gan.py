@@ -86,4 +86,6 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
     noise = learner.noise | {"z_psi": z_shape, "z": z_shape}
     noise |= discriminator.draws(spec.batch, "drop_real", "drop_fake", "drop_theta")
     warm_up = WarmUp(cfg.warm_up, plain_gan) if cfg.warm_up else None
-    return Method(init, step, sample, ("x", "x_psi"), noise, warm_up, learner.also, learner.probe)
+    data = ("x", "x_psi")
+    also, probe, native = learner.also, learner.probe, learner.native
+    return Method(init, step, sample, data, noise, warm_up, also, probe, native)

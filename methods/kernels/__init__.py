@@ -1,0 +1,67 @@
+"""Fused CPU kernels for what LBT and its relatives do most: passes of small dense networks.
+
+The path of ``torch.func`` (eager or compiled) stays the reference, and the only path for all that
+is not covered here: images, other estimators, stacked seeds, GPUs, other types than float32. Where
+``Spec.native`` is set, a network or estimator that is covered carries a kernel as a property of its
+own, and the methods' building blocks (``nets.Net``, ``unroll.inner_problem``) choose it. Every
+kernel is compared with its reference on a draw when it is made, and dropped with a warning where
+it disagrees.
+
+Source, in reading order: ``source/simd.hpp`` vectors; ``products.hpp`` matrix products of a tile of
+rows; ``packing.hpp``; ``mlp.hpp`` a network's passes, and their tangents; ``losses.hpp`` the VAE's
+bound and the discriminator's cross-entropy; ``adam.hpp``; ``kernels.cpp`` what Python sees. Widths
+and depths are arguments; what the compiler must know is a tile of registers and the activation.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from methods.kernels import build, native
+from methods.kernels.native import Loss
+
+
+@functools.cache
+def library():
+    """The loaded library, or None where there is none, with one warning line that says why."""
+    try:
+        return native.load(build.library())
+    except (build.Unavailable, OSError) as error:
+        native.warn(str(error))
+        return None
+
+
+def elbo(encode: Sequence[int], decode: Sequence[int], relu: bool, variance: float) -> Loss | None:
+    """-ELBO of a VAE from the widths of its networks, of phi, x and one draw eps a point, if there
+    is a kernel: the latent must fill whole vectors.
+    """
+    found = library()
+    if found is None or decode[0] % found.lbt_width():
+        return None
+    arguments = (relu, *native.widths(encode), *native.widths(decode), variance)
+    size = _size(encode) + _size(decode)
+    handle = native.Handle(found, "lbt_elbo", *arguments)
+    return Loss(handle, (size, encode[0], decode[0]), (_same, _same))
+
+
+def _same(eps: Tensor) -> Tensor:
+    return eps
+
+
+def _size(widths: Sequence[int]) -> int:
+    return sum((i + 1) * o for i, o in zip(widths, widths[1:], strict=False))
+
+
+def either(ours: Callable | None, reference: Callable) -> Callable:
+    """``ours`` where it can read its first argument, a tensor; else ``reference``."""
+    if ours is None:
+        return reference
+
+    def call(first: Tensor, *rest: Any) -> Any:
+        return (ours if native.plain(first) else reference)(first, *rest)
+
+    return call

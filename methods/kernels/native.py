@@ -1,0 +1,316 @@
+"""The kernels as functions of flat float32 tensors on the CPU: what ``source/kernels.cpp`` exports.
+
+All of them are pure: they write to tensors that they make. Shapes are checked here, since nothing
+below does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from ctypes import POINTER, Structure, byref, c_double, c_int, c_long, c_void_p
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from methods.optim import Adam, Opt
+
+
+class _Adam(Structure):
+    names = ("eta", "beta1", "beta2", "eps", "eps_root")
+    _fields_ = [*((name, c_double) for name in names), ("detach_v", c_int)]
+
+
+class _Point(Structure):
+    """Parameters with Adam's moments and count."""
+
+    _fields_ = [(name, c_void_p) for name in ("params", "m", "v", "t")]
+
+
+# Of norms, in float32: sums of some hundred products in another order differ by about 1e-6.
+AGREEMENT = 1e-4
+PROOF_ROWS = 77  # a whole tile, and one that ends in pieces of every height
+
+_WIDTHS = POINTER(c_int)
+_SIGNATURES = {
+    "lbt_width": (c_int, []),
+    "lbt_elbo": (c_void_p, [c_int, _WIDTHS, c_int, _WIDTHS, c_int, c_double]),
+    "lbt_adversarial": (c_void_p, [c_int, _WIDTHS, c_int]),
+    "lbt_net": (c_void_p, [c_int, _WIDTHS, c_int]),
+    "lbt_free": (None, [c_void_p]),
+    "lbt_gradient": (c_double, [c_void_p] * 4 + [c_long] + [c_void_p] * 2),
+    "lbt_updates": (
+        c_double,
+        [c_void_p, POINTER(_Adam), c_long, _Point] + [c_void_p, c_void_p, c_long, _Point, c_void_p],
+    ),
+    "lbt_adjoint": (
+        None,
+        [c_void_p, POINTER(_Adam), _Point] + [c_void_p] * 3 + [c_long] + [c_void_p] * 7,
+    ),
+    "lbt_kept": (c_long, [c_void_p, c_long]),
+    "lbt_forward": (None, [c_void_p] * 3 + [c_long] + [c_void_p] * 2),
+    "lbt_backward": (None, [c_void_p] * 5 + [c_long] + [c_void_p] * 2),
+    "lbt_adam": (None, [POINTER(_Adam), c_long, _Point, c_void_p, c_double, _Point]),
+}
+
+
+def load(path: Path) -> ctypes.CDLL:
+    """The shared library with its functions' types. Raises OSError."""
+    library = ctypes.CDLL(str(path))
+    for name, (result, arguments) in _SIGNATURES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+class Handle:
+    """An object of the library's, freed with this one."""
+
+    def __init__(self, library: ctypes.CDLL, create: str, *arguments: Any) -> None:
+        self.library = library
+        self.at = getattr(library, create)(*arguments)
+        weakref.finalize(self, library.lbt_free, self.at)
+
+
+def widths(sizes: Sequence[int]) -> tuple[ctypes.Array, int]:
+    """A network's widths, and how many, as arguments of the library."""
+    return (c_int * len(sizes))(*sizes), len(sizes)
+
+
+class Loss:
+    """The loss of an inner problem, minimised over phi, and what its unrolling takes.
+
+    sizes: floats of phi, and of a row of x and of aux. aux: finds the kernel's in the method's, and
+    makes the latter of the former.
+    """
+
+    def __init__(
+        self,
+        handle: Handle,
+        sizes: tuple[int, int, int],
+        aux: tuple[Callable[[Any], Tensor], Callable[[Tensor], Any]],
+    ) -> None:
+        self._handle, self._library = handle, handle.library
+        self.size, self.x_width, self.aux_width = sizes
+        self._aux, self._to_aux = aux
+
+    def proven(self, adam: Adam | None, step: Callable, adjoint: Callable) -> bool:
+        """Whether one update and its pull-back are those of ``unroll.Inner`` in eager mode, on a
+        draw. Warns where they are not.
+        """
+        if adam is None:
+            return False
+        draw = torch.Generator().manual_seed(0)
+        phi, m, v, *lam = (0.1 * torch.randn(self.size, generator=draw) for _ in range(6))
+        x = torch.randn(PROOF_ROWS, self.x_width, generator=draw)
+        aux = self._to_aux(torch.randn(PROOF_ROWS, self.aux_width, generator=draw))
+        opt = {"m": m, "v": v.square(), "t": torch.tensor(2.0)}
+        eta, lam_opt = torch.tensor(1e-3), {"m": lam[1], "v": lam[2], "t": torch.zeros(())}
+        theirs = step(phi, opt, x, aux, eta)
+        pull = phi, opt, theirs[2], x, aux, eta, lam[0], lam_opt
+        ours = self.step(adam, phi, opt, x, aux, eta)[:3]
+        return agree((ours, self.adjoint(adam, *pull)), (theirs, adjoint(*pull)))
+
+    def gradient(self, phi: Tensor, x: Tensor, aux: Any) -> tuple[Tensor, Tensor]:
+        """dloss/dphi (P,) and the loss, 0-d."""
+        (g, _), value = self._gradients(phi, x, aux, None)
+        return g, value
+
+    def gradients(self, phi: Tensor, x: Tensor, aux: Any) -> tuple[tuple[Tensor, Tensor], Tensor]:
+        """(dloss/dphi, dloss/dx) and the loss."""
+        return self._gradients(phi, x, aux, torch.empty(x.shape))
+
+    def _gradients(self, phi, x, aux, gx):
+        phi, x, aux = self._batch(phi, x, self._aux(aux))
+        g = torch.empty_like(phi)
+        call = self._library.lbt_gradient
+        value = call(self._handle.at, *_pointers(phi, x, aux), len(x), *_pointers(g, gx))
+        return (g, gx), torch.tensor(value, dtype=torch.float32)
+
+    def step(self, adam: Adam, phi: Tensor, opt: Opt, x: Tensor, aux: Any, eta: Tensor | float):
+        """One Adam update: phi, opt, the gradient used, the loss before."""
+        phi, x, aux = self._batch(phi, x, self._aux(aux))
+        g = torch.empty_like(phi)
+        phi, opt, value = self._updates(adam, 1, phi, opt, x, aux, len(x), eta, g)
+        return phi, opt, g, torch.tensor(value, dtype=torch.float32)
+
+    def steps(self, adam: Adam, phi: Tensor, opt: Opt, xs: Tensor, aux: Any, eta: Tensor | float):
+        """One Adam update on each of xs (n, B, ...) and aux (n, B, ...): phi, opt."""
+        n, rows = xs.shape[:2]
+        phi, xs, aux = self._batch(phi, xs.flatten(0, 1), self._aux(aux).flatten(0, 1))
+        return self._updates(adam, n, phi, opt, xs, aux, rows, eta, None)[:2]
+
+    def _updates(self, adam, n, phi, opt, x, aux, rows, eta, g):
+        before, after = _moments(opt, phi), {k: torch.empty_like(v) for k, v in opt.items()}
+        new, settings = torch.empty_like(phi), _settings(adam, eta)
+        if n == 0:
+            return phi, opt, 0.0
+        value = self._library.lbt_updates(
+            self._handle.at,
+            byref(settings),
+            n,
+            _point(phi, before),
+            *_pointers(x, aux),
+            rows,
+            _point(new, after),
+            *_pointers(g),
+        )
+        return new, after, value
+
+    def adjoint(self, adam, phi, opt, g, x, aux, eta, lam_phi, lam_opt):
+        """As ``methods.unroll.Inner.adjoint``."""
+        phi, x, aux = self._batch(phi, x, self._aux(aux))
+        opt, lam_opt = _moments(opt, phi), _moments(lam_opt, phi)
+        g, lam_phi = _flat(g, phi), _flat(lam_phi, phi)
+        new, m, v, h_x = (torch.empty_like(t) for t in (phi, phi, phi, x))
+        settings = _settings(adam, eta)
+        self._library.lbt_adjoint(
+            self._handle.at,
+            byref(settings),
+            _point(phi, opt),
+            *_pointers(g, x, aux),
+            len(x),
+            *_pointers(lam_phi, lam_opt["m"], lam_opt["v"], new, m, v, h_x),
+        )
+        # t carries no cotangent: it is not differentiated.
+        return new, {"m": m, "v": v, "t": torch.zeros_like(opt["t"])}, h_x
+
+    def _batch(self, phi: Tensor, x: Tensor, aux: Tensor) -> list[Tensor]:
+        expected = [(self.size,), (len(x), self.x_width), (len(x), self.aux_width)]
+        return [_checked(t, s) for t, s in zip((phi, x, aux), expected, strict=True)]
+
+
+class Net:
+    """A fully connected network's two passes, of any number of leading axes. scale: on its output.
+
+    Raises ValueError on other shapes, as everything here.
+    """
+
+    def __init__(self, handle: Handle, sizes: Sequence[int], scale: float = 1.0) -> None:
+        self._handle, self._library = handle, handle.library
+        self._sizes, self._scale = tuple(sizes), scale
+        self._size = sum((i + 1) * o for i, o in zip(sizes, sizes[1:], strict=False))
+
+    def scaled(self, scale: float) -> Net:
+        """The same network with its output times a constant."""
+        return Net(self._handle, self._sizes, self._scale * scale)
+
+    def apply(self, params: Tensor, x: Tensor) -> Tensor:
+        """(P,), (..., in) -> (..., out)."""
+        return self._forward(params, x, keep=False)[0]
+
+    def differentiable(self, params: Tensor, x: Tensor):
+        """The output, and dJ/doutput -> dJ/dparams."""
+        y, pull = self._both(params, x)
+        return y, lambda dy: pull(dy, True)
+
+    def input_differentiable(self, params: Tensor, x: Tensor):
+        """The output, and dJ/doutput -> dJ/dx."""
+        y, pull = self._both(params, x)
+        return y, lambda dy: pull(dy, False)
+
+    def _both(self, params: Tensor, x: Tensor):
+        y, kept = self._forward(params, x, keep=True)
+
+        def pull(dy: Tensor, of_params: bool) -> Tensor:
+            rows = _checked(x.flatten(0, -2), (None, self._sizes[0]))
+            below, to = _checked(params, (self._size,)), self._scale * dy.flatten(0, -2)
+            to = _checked(to, (len(rows), self._sizes[-1]))
+            found = torch.empty_like(below if of_params else rows)
+            outputs = (found, None) if of_params else (None, found)
+            self._library.lbt_backward(
+                self._handle.at, *_pointers(below, rows, kept, to), len(rows), *_pointers(*outputs)
+            )
+            return found if of_params else found.view(x.shape)
+
+        return y, pull
+
+    def _forward(self, params: Tensor, x: Tensor, keep: bool) -> tuple[Tensor, Tensor | None]:
+        rows = _checked(x.flatten(0, -2), (None, self._sizes[0]))
+        params = _checked(params, (self._size,))
+        y = torch.empty(len(rows), self._sizes[-1])
+        kept = torch.empty(self._library.lbt_kept(self._handle.at, len(rows))) if keep else None
+        self._library.lbt_forward(
+            self._handle.at, *_pointers(params, rows), len(rows), *_pointers(y, kept)
+        )
+        y = y.view(*x.shape[:-1], self._sizes[-1])
+        return (y if self._scale == 1 else y * self._scale), kept
+
+
+def adam_update(
+    library: ctypes.CDLL, adam: Adam, limit: float, params: Tensor, opt: Opt, g: Tensor, eta: float
+) -> tuple[Tensor, Opt]:
+    """One Adam update with g scaled down to norm ``limit`` where it is longer; 0: as it is."""
+    params = _checked(params, params.shape)
+    before, after = _moments(opt, params), {k: torch.empty_like(v) for k, v in opt.items()}
+    new, g, settings = torch.empty_like(params), _flat(g, params), _settings(adam, eta)
+    library.lbt_adam(
+        byref(settings),
+        len(params),
+        _point(params, before),
+        *_pointers(g),
+        limit,
+        _point(new, after),
+    )
+    return new, after
+
+
+def plain(tensor: Tensor) -> bool:
+    """Whether the kernels can read it: float32 on the CPU, and no part of a transform."""
+    return (
+        tensor.dtype == torch.float32
+        and tensor.device.type == "cpu"
+        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    )
+
+
+def agree(ours: Any, theirs: Any) -> bool:
+    """Whether trees of tensors are the same to rounding, each by its norm; warns where not."""
+    pairs = zip(pytree.tree_leaves(ours), pytree.tree_leaves(theirs), strict=True)
+    errors = [float((a - b).norm() - AGREEMENT * b.norm()) for a, b in pairs]
+    same = all(error <= 0 for error in errors)
+    if not same:
+        warn("they disagree with PyTorch")
+    return same
+
+
+@functools.cache
+def warn(reason: str) -> None:
+    """Once for every reason."""
+    print(f"warning: running without native kernels: {reason}", file=sys.stderr)
+
+
+def _checked(tensor: Tensor, shape: tuple[int | None, ...]) -> Tensor:
+    fits = len(shape) == tensor.ndim and all(
+        s is None or s == n for s, n in zip(shape, tensor.shape, strict=True)
+    )
+    if not fits or tensor.dtype != torch.float32:
+        raise ValueError(f"expected float32 of shape {shape}, got {tensor.dtype} {tensor.shape}")
+    return tensor.contiguous()
+
+
+def _flat(tensor: Tensor, like: Tensor) -> Tensor:
+    return _checked(tensor, like.shape)
+
+
+def _moments(opt: Opt, params: Tensor) -> Opt:
+    shapes = {"m": params.shape, "v": params.shape, "t": ()}
+    return {name: _checked(opt[name], shape) for name, shape in shapes.items()}
+
+
+def _pointers(*tensors: Tensor | None) -> list[int | None]:
+    return [None if t is None else t.data_ptr() for t in tensors]
+
+
+def _point(params: Tensor, opt: Opt) -> _Point:
+    return _Point(*_pointers(params, opt["m"], opt["v"], opt["t"]))
+
+
+def _settings(adam: Adam, eta: Tensor | float) -> _Adam:
+    return _Adam(float(eta), adam.beta1, adam.beta2, adam.eps, adam.eps_root, adam.detach_v)
