@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.func import grad_and_value
 
-from methods import losses, nets
+from methods import kernels, losses, nets
 from methods.base import Batch, Logs, Method, NetworkConfig, Spec, State
 from methods.optim import Opt, adam, init_players
 
@@ -72,7 +72,42 @@ def discriminator_update(
         grad, value = grad_and_value(loss_psi)(psi)
         return *optimiser.update(psi, opt, grad, cfg.eta_psi), value
 
-    return update
+    kernel = discriminator.judging if loss is losses.gan_psi else None
+    if kernel is None:
+        return update
+
+    def native(psi, opt, real, fake):
+        step = kernel.step(optimiser.adam, psi, opt, *fake, (real, []), cfg.eta_psi)
+        psi, opt, _, value = step
+        return psi, opt, value
+
+    return kernels.either(native, update)
+
+
+def through_discriminator(
+    generator: nets.Net,
+    discriminator: nets.Net,
+    loss: Callable[[Tensor], Tensor],
+    jit: Callable[[Callable], Callable],
+) -> Callable[[Tensor, Tensor, Tensor, list[Tensor]], tuple[Tensor, Tensor]]:
+    """dJ/dtheta and J = loss(D(G(z))): (theta, psi, z, D's noise) -> (gradient, value)."""
+
+    @jit
+    @grad_and_value
+    def reference(theta: Tensor, psi: Tensor, z: Tensor, eps: list[Tensor]) -> Tensor:
+        return loss(discriminator.apply(psi, generator.apply(theta, z), *eps))
+
+    if not (generator.kernel and discriminator.kernel):
+        return reference
+    blame = jit(grad_and_value(loss))
+
+    def native(theta: Tensor, psi: Tensor, z: Tensor, eps: list[Tensor]) -> tuple[Tensor, Tensor]:
+        x_g, pull_theta = generator.kernel.differentiable(theta, z)
+        logits, pull_x = discriminator.kernel.input_differentiable(psi, x_g)
+        g, value = blame(logits.squeeze(-1))
+        return pull_theta(pull_x(g.unsqueeze(-1))), value
+
+    return kernels.either(native, reference)
 
 
 def adversarial(spec: Spec, cfg: AdversarialConfig, loss: Losses, pack: int = 1) -> Method:

@@ -96,7 +96,7 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
 
     inner = inner_problem(loss, optimiser, spec.jit, estimator.kernel)
     curvature = implicit.curvature(loss, spec.jit)
-    generate = spec.jit(generator.apply)
+    generate = generator.forward(spec.jit)
     teaching = generator.differentiable(spec.jit)
 
     def learn(theta: Tensor, phi: Tensor, opt: Opt, batch: Batch) -> tuple[Tensor, Opt]:

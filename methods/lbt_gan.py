@@ -17,11 +17,10 @@ from __future__ import annotations
 
 from pydantic import Field
 from torch import Tensor
-from torch.func import grad_and_value
 
 from methods import losses, nets
 from methods.base import Batch, Logs, Method, Spec, State, WarmUp
-from methods.gan import discriminator_update
+from methods.gan import discriminator_update, through_discriminator
 from methods.lbt import LBTConfig, student
 from methods.optim import adam, clip_by_norm, init_players
 
@@ -43,13 +42,9 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
     optimiser = adam(cfg.beta1, cfg.beta2)
     loss_theta = losses.gan_theta_saturating if cfg.saturating else losses.gan_theta
 
-    generate = spec.jit(generator.apply)
+    generate = generator.forward(spec.jit)
     update_psi = discriminator_update(spec, cfg, discriminator)
-
-    @spec.jit
-    @grad_and_value
-    def adversarial(theta: Tensor, psi: Tensor, z: Tensor, eps: list[Tensor]) -> Tensor:
-        return loss_theta(discriminator.apply(psi, generator.apply(theta, z), *eps))
+    adversarial = through_discriminator(generator, discriminator, loss_theta, spec.jit)
 
     def init(seed: int) -> State:
         players = {"theta": (generator.init, optimiser), "psi": (discriminator.init, optimiser)}

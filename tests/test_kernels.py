@@ -16,14 +16,14 @@ from torch.utils import _pytree as pytree
 
 from benchmark.config import config_class
 from benchmark.datasets import load_dataset
-from methods import REGISTRY, estimators, kernels
+from methods import REGISTRY, estimators, kernels, losses, nets
 from methods.base import Method, Spec
 from methods.kernels import build as builder
 from methods.optim import adam
 from methods.unroll import inner_problem, unroll
 
 ROOT = Path(__file__).resolve().parent.parent
-SHORT = {"lbt": {"M": 2, "K": 2}, "lbt_gan": {"M": 2, "K": 2}}
+SHORT = {"lbt": {"M": 2, "K": 2}, "lbt_gan": {"M": 2, "K": 2}, "unrolled_gan": {"K": 2}}
 
 needs_kernels = pytest.mark.skipif(kernels.library() is None, reason="no native kernels here")
 
@@ -50,8 +50,8 @@ def distance(a: torch.Tensor, b: torch.Tensor) -> float:
     return float((a.double() - b.double()).norm() / b.double().norm())
 
 
-def check(ours: torch.Tensor, eager: torch.Tensor, exact: torch.Tensor) -> None:
-    assert distance(ours, eager) < 1e-5
+def check(ours: torch.Tensor, eager: torch.Tensor, exact: torch.Tensor, apart=1e-5) -> None:
+    assert distance(ours, eager) < apart
     assert distance(ours, exact) <= max(2 * distance(eager, exact), 1e-7)  # a rounding
 
 
@@ -66,7 +66,18 @@ def elbo(spec: Spec, draw: torch.Generator):
     return loss, estimator.kernel, estimator.init(draw), aux
 
 
-PROBLEMS = {"elbo": elbo}
+def adversarial(spec: Spec, draw: torch.Generator):
+    """The discriminator's, likewise."""
+    judge = nets.discriminator(spec)
+    aux = [([x], []) for x in torch.randn(3, spec.batch, 2, generator=draw).unbind()]
+
+    def loss(psi, x, given):
+        return losses.gan_psi(judge.apply(psi, *given[0]), judge.apply(psi, x))
+
+    return loss, judge.judging, judge.init(draw), aux
+
+
+PROBLEMS = {"elbo": elbo, "adversarial": adversarial}
 
 
 @needs_kernels
@@ -74,8 +85,9 @@ PROBLEMS = {"elbo": elbo}
 @pytest.mark.parametrize("rows", [1, 77, 128, 500, 512, 2048])
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_inner_problem_is_as_accurate_as_eager(name, rows, detach_v):
-    """Three unrolled steps and their adjoint: 1e-5 from eager, which is what other orders of
-    summation make of float32, and from float64 at most twice as far as eager is.
+    """Three unrolled steps and their adjoint: 1e-5 from eager (the hypergradient, in which much
+    cancels, 1e-4), which is what other orders of summation make of float32, and from float64 at
+    most twice as far as eager is.
     """
     draw = torch.Generator().manual_seed(0)
     spec = Spec((2,), 256, rows, native=True)
@@ -95,10 +107,9 @@ def test_inner_problem_is_as_accurate_as_eager(name, rows, detach_v):
         phi_K, pull = unroll(inner, *start, xs_.unbind(), aux_, eta)
         return phi_K, torch.stack(pull(lam_))
 
-    for results in zip(
-        unrolled(kernel), unrolled(None), unrolled(None, torch.float64), strict=True
-    ):
-        check(*results)
+    ours, eager, exact = unrolled(kernel), unrolled(None), unrolled(None, torch.float64)
+    check(ours[0], eager[0], exact[0])
+    check(ours[1], eager[1], exact[1], 1e-4)
 
 
 @needs_kernels

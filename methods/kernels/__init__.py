@@ -22,7 +22,7 @@ from typing import Any
 from torch import Tensor
 
 from methods.kernels import build, native
-from methods.kernels.native import Loss
+from methods.kernels.native import Loss, Net
 
 
 @functools.cache
@@ -46,6 +46,25 @@ def elbo(encode: Sequence[int], decode: Sequence[int], relu: bool, variance: flo
     size = _size(encode) + _size(decode)
     handle = native.Handle(found, "lbt_elbo", *arguments)
     return Loss(handle, (size, encode[0], decode[0]), (_same, _same))
+
+
+def adversarial(widths: Sequence[int], relu: bool) -> Loss | None:
+    """``losses.gan_psi`` of psi, generated points x and aux ([data], []), if there is a kernel."""
+    found = library()
+    if found is None:
+        return None
+    handle = native.Handle(found, "lbt_adversarial", relu, *native.widths(widths))
+    sizes = _size(widths), widths[0], widths[0]
+    return Loss(handle, sizes, (lambda given: given[0][0], lambda real: ([real], [])))
+
+
+def net(widths: Sequence[int], relu: bool, apply: Callable[[Tensor, Tensor], Tensor]) -> Net | None:
+    """The passes of a network, if there is a kernel for them that proves to be ``apply``."""
+    found = library()
+    if found is None:
+        return None
+    made = Net(native.Handle(found, "lbt_net", relu, *native.widths(widths)), widths)
+    return made if made.proven(apply) else None
 
 
 def _same(eps: Tensor) -> Tensor:

@@ -197,6 +197,17 @@ class Net:
         self._sizes, self._scale = tuple(sizes), scale
         self._size = sum((i + 1) * o for i, o in zip(sizes, sizes[1:], strict=False))
 
+    def proven(self, apply: Callable[[Tensor, Tensor], Tensor]) -> bool:
+        """Whether values and gradients are those of ``apply``, on a draw. Warns where not."""
+        draw = torch.Generator().manual_seed(0)
+        params = 0.1 * torch.randn(self._size, generator=draw)
+        x, dy = (torch.randn(PROOF_ROWS, self._sizes[i], generator=draw) for i in (0, -1))
+        y, pull = torch.func.vjp(apply, params, x)
+        _, of_x = self.input_differentiable(params, x)
+        ours, of_params = self.differentiable(params, x)
+        of_x, of_params = of_x(dy), of_params(dy)
+        return agree((ours, of_params, of_x), (y, *pull(dy)))
+
     def scaled(self, scale: float) -> Net:
         """The same network with its output times a constant."""
         return Net(self._handle, self._sizes, self._scale * scale)

@@ -52,7 +52,7 @@ struct MlpNet : Net {
       mlp.backward(n, g, dx ? Input::both : Input::none, keep + b / ROWS * kept());
       if (dx) unpack(mlp.h[0], n, mlp.in(), dx + b * mlp.in());
     });
-    if (g) mlp.collect(g);
+    mlp.collect(g);
   }
 
   Mlp<Act> mlp;

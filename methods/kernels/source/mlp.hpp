@@ -176,11 +176,12 @@ class Mlp {
     }
   }
 
-  // Adds the gradients of biases that the backward passes gathered since the last call.
+  // Adds the gradients of biases that the backward passes gathered since the last call to g, or
+  // forgets them where that is null.
   void collect(float* g) {
     for (int l = 0; l < depth; l++) {
       float* sums = sums_[l];
-      for (int i = 0; i < sizes.layers[l].out; i++) g[sizes.layers[l].bias + i] += sums[i];
+      for (int i = 0; g && i < sizes.layers[l].out; i++) g[sizes.layers[l].bias + i] += sums[i];
       std::memset(sums, 0, sizeof(float) * panels(sizes.layers[l].out) * WIDTH);
     }
   }
