@@ -77,9 +77,9 @@ def discriminator_update(
         return update
 
     def native(psi, opt, real, fake):
-        step = kernel.step(optimiser.adam, psi, opt, *fake, (real, []), cfg.eta_psi)
-        psi, opt, _, value = step
-        return psi, opt, value
+        given = psi, opt, *fake, (real, []), cfg.eta_psi
+        psi, opt, _, value = kernel.step(optimiser.adam, *given)
+        return psi, opt, torch.tensor(value)
 
     return kernels.either(native, update)
 

@@ -34,10 +34,10 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from methods import estimators, implicit, nets
+from methods import estimators, implicit, kernels, nets
 from methods.base import Batch, Logs, Method, NetworkConfig, Probe, Spec, State
 from methods.estimators import EstimatorConfig
-from methods.optim import Opt, Optimiser, adam, clip_by_norm, init_players
+from methods.optim import Opt, Optimiser, adam, init_players
 from methods.unroll import inner_problem, unroll
 
 
@@ -139,6 +139,7 @@ def build(spec: Spec, cfg: LBTConfig) -> Method:
     generator = nets.generator(spec, cfg.nets)
     learner = student(spec, cfg)
     optimiser = adam(cfg.beta1, cfg.beta2)
+    descend = kernels.descent(spec, optimiser, cfg.clip_norm)
 
     def init(seed: int) -> State:
         return init_players(seed, {"theta": (generator.init, optimiser)} | learner.players)
@@ -147,8 +148,7 @@ def build(spec: Spec, cfg: LBTConfig) -> Method:
         theta = state["theta"]
         phi, opt_phi = learner.learn(theta, state["phi"], state["opt_phi"], batch)
         grad_theta, loss = learner.teach(theta, phi, opt_phi, batch)
-        grad_theta = clip_by_norm(grad_theta, cfg.clip_norm)
-        theta, opt_theta = optimiser.update(theta, state["opt_theta"], grad_theta, cfg.eta_theta)
+        theta, opt_theta = descend(theta, state["opt_theta"], grad_theta, cfg.eta_theta)
         state = {"theta": theta, "phi": phi, "opt_theta": opt_theta, "opt_phi": opt_phi}
         return state, {"loss_theta": loss}
 

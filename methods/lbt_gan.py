@@ -18,11 +18,11 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor
 
-from methods import losses, nets
+from methods import kernels, losses, nets
 from methods.base import Batch, Logs, Method, Spec, State, WarmUp
 from methods.gan import discriminator_update, through_discriminator
 from methods.lbt import LBTConfig, student
-from methods.optim import adam, clip_by_norm, init_players
+from methods.optim import adam, init_players
 
 
 class LBTGANConfig(LBTConfig):
@@ -42,6 +42,7 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
     optimiser = adam(cfg.beta1, cfg.beta2)
     loss_theta = losses.gan_theta_saturating if cfg.saturating else losses.gan_theta
 
+    descend = kernels.descent(spec, optimiser, cfg.clip_norm)
     generate = generator.forward(spec.jit)
     update_psi = discriminator_update(spec, cfg, discriminator)
     adversarial = through_discriminator(generator, discriminator, loss_theta, spec.jit)
@@ -64,8 +65,7 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
         if teaching:
             grad_lbt, logs["loss_theta"] = learner.teach(theta, phi, opt_phi, batch)
             grad = grad_lbt + grad
-        grad = clip_by_norm(grad, cfg.clip_norm)
-        theta, opt_theta = optimiser.update(theta, state["opt_theta"], grad, cfg.eta_theta)
+        theta, opt_theta = descend(theta, state["opt_theta"], grad, cfg.eta_theta)
         params = {"theta": theta, "phi": phi, "psi": psi}
         state = params | {"opt_theta": opt_theta, "opt_phi": opt_phi, "opt_psi": opt_psi}
         return state, logs

@@ -51,6 +51,7 @@ def build(spec: Spec, cfg: UnrolledGANConfig) -> Method:
         real, eps = given
         return losses.gan_psi(discriminator.apply(psi, *real), discriminator.apply(psi, x_g, *eps))
 
+    descend = kernels.descent(spec, adam_theta)
     kernel = discriminator.judging
     inner = inner_problem(negative_value, adam_psi, spec.jit, kernel)
     kernel = kernel if inner.native else None
@@ -76,7 +77,7 @@ def build(spec: Spec, cfg: UnrolledGANConfig) -> Method:
         psi_K, pull = unroll(inner, psi, opt_psi, [x_g] * cfg.K, [given] * cfg.K, eta)
         (g_psi, g_x), loss_psi = outer(psi_K, x_g, given)
         grad_theta = pull_theta(sum(pull(-g_psi)) - g_x)
-        theta, opt_theta = adam_theta.update(theta, state["opt_theta"], grad_theta, cfg.eta_theta)
+        theta, opt_theta = descend(theta, state["opt_theta"], grad_theta, cfg.eta_theta)
         psi, opt_psi, _ = inner.step(psi, opt_psi, x_g, given, eta)
         state = {"theta": theta, "psi": psi, "opt_theta": opt_theta, "opt_psi": opt_psi}
         return state, {"loss_theta": -loss_psi}

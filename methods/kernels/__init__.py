@@ -21,8 +21,10 @@ from typing import Any
 
 from torch import Tensor
 
+from methods.base import Spec
 from methods.kernels import build, native
 from methods.kernels.native import Loss, Net
+from methods.optim import Opt, Optimiser, clip_by_norm
 
 
 @functools.cache
@@ -65,6 +67,19 @@ def net(widths: Sequence[int], relu: bool, apply: Callable[[Tensor, Tensor], Ten
         return None
     made = Net(native.Handle(found, "lbt_net", relu, *native.widths(widths)), widths)
     return made if made.proven(apply) else None
+
+
+def descent(spec: Spec, optimiser: Optimiser, limit: float = 0.0) -> Callable:
+    """An optimiser's update with ``optim.clip_by_norm`` before it, natively where it is Adam's."""
+
+    def reference(params: Tensor, opt: Opt, grad: Tensor, eta: float) -> tuple[Tensor, Opt]:
+        return optimiser.update(params, opt, clip_by_norm(grad, limit), eta)
+
+    found = library() if spec.native and optimiser.adam else None
+    if found is None:
+        return reference
+    ours = functools.partial(native.adam_update, found, optimiser.adam, limit)
+    return either(ours, reference) if native.same_update(ours, reference) else reference
 
 
 def _same(eps: Tensor) -> Tensor:

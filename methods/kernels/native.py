@@ -134,11 +134,11 @@ class Loss:
         return (g, gx), torch.tensor(value, dtype=torch.float32)
 
     def step(self, adam: Adam, phi: Tensor, opt: Opt, x: Tensor, aux: Any, eta: Tensor | float):
-        """One Adam update: phi, opt, the gradient used, the loss before."""
+        """One Adam update: phi, opt, the gradient used, and the loss before, a number."""
         phi, x, aux = self._batch(phi, x, self._aux(aux))
         g = torch.empty_like(phi)
         phi, opt, value = self._updates(adam, 1, phi, opt, x, aux, len(x), eta, g)
-        return phi, opt, g, torch.tensor(value, dtype=torch.float32)
+        return phi, opt, g, value
 
     def steps(self, adam: Adam, phi: Tensor, opt: Opt, xs: Tensor, aux: Any, eta: Tensor | float):
         """One Adam update on each of xs (n, B, ...) and aux (n, B, ...): phi, opt."""
@@ -167,7 +167,7 @@ class Loss:
         """As ``methods.unroll.Inner.adjoint``."""
         phi, x, aux = self._batch(phi, x, self._aux(aux))
         opt, lam_opt = _moments(opt, phi), _moments(lam_opt, phi)
-        g, lam_phi = _flat(g, phi), _flat(lam_phi, phi)
+        g, lam_phi = _checked(g, phi.shape), _checked(lam_phi, phi.shape)
         new, m, v, h_x = (torch.empty_like(t) for t in (phi, phi, phi, x))
         settings = _settings(adam, eta)
         self._library.lbt_adjoint(
@@ -182,8 +182,9 @@ class Loss:
         return new, {"m": m, "v": v, "t": torch.zeros_like(opt["t"])}, h_x
 
     def _batch(self, phi: Tensor, x: Tensor, aux: Tensor) -> list[Tensor]:
-        expected = [(self.size,), (len(x), self.x_width), (len(x), self.aux_width)]
-        return [_checked(t, s) for t, s in zip((phi, x, aux), expected, strict=True)]
+        rows = len(x)
+        phi = _checked(phi, (self.size,))
+        return [phi, _checked(x, (rows, self.x_width)), _checked(aux, (rows, self.aux_width))]
 
 
 class Net:
@@ -230,9 +231,8 @@ class Net:
         y, kept = self._forward(params, x, keep=True)
 
         def pull(dy: Tensor, of_params: bool) -> Tensor:
-            rows = _checked(x.flatten(0, -2), (None, self._sizes[0]))
-            below, to = _checked(params, (self._size,)), self._scale * dy.flatten(0, -2)
-            to = _checked(to, (len(rows), self._sizes[-1]))
+            rows, below = self._rows(x), _checked(params, (self._size,))
+            to = _checked(self._scale * dy, y.shape)
             found = torch.empty_like(below if of_params else rows)
             outputs = (found, None) if of_params else (None, found)
             self._library.lbt_backward(
@@ -243,8 +243,7 @@ class Net:
         return y, pull
 
     def _forward(self, params: Tensor, x: Tensor, keep: bool) -> tuple[Tensor, Tensor | None]:
-        rows = _checked(x.flatten(0, -2), (None, self._sizes[0]))
-        params = _checked(params, (self._size,))
+        rows, params = self._rows(x), _checked(params, (self._size,))
         y = torch.empty(len(rows), self._sizes[-1])
         kept = torch.empty(self._library.lbt_kept(self._handle.at, len(rows))) if keep else None
         self._library.lbt_forward(
@@ -253,6 +252,10 @@ class Net:
         y = y.view(*x.shape[:-1], self._sizes[-1])
         return (y if self._scale == 1 else y * self._scale), kept
 
+    def _rows(self, x: Tensor) -> Tensor:
+        rows = x.flatten(0, -2)
+        return _checked(rows, (len(rows), self._sizes[0]))
+
 
 def adam_update(
     library: ctypes.CDLL, adam: Adam, limit: float, params: Tensor, opt: Opt, g: Tensor, eta: float
@@ -260,7 +263,7 @@ def adam_update(
     """One Adam update with g scaled down to norm ``limit`` where it is longer; 0: as it is."""
     params = _checked(params, params.shape)
     before, after = _moments(opt, params), {k: torch.empty_like(v) for k, v in opt.items()}
-    new, g, settings = torch.empty_like(params), _flat(g, params), _settings(adam, eta)
+    new, g, settings = torch.empty_like(params), _checked(g, params.shape), _settings(adam, eta)
     library.lbt_adam(
         byref(settings),
         len(params),
@@ -270,6 +273,13 @@ def adam_update(
         _point(new, after),
     )
     return new, after
+
+
+def same_update(ours: Callable, reference: Callable) -> bool:
+    """Whether two updates of (params, opt, grad, eta) agree, on a draw."""
+    params, m, v, g = torch.randn(4, 999, generator=torch.Generator().manual_seed(0)).unbind()
+    given = params, {"m": m, "v": v.square(), "t": torch.tensor(2.0)}, g, 1e-3
+    return agree(ours(*given), reference(*given))
 
 
 def plain(tensor: Tensor) -> bool:
@@ -297,22 +307,16 @@ def warn(reason: str) -> None:
     print(f"warning: running without native kernels: {reason}", file=sys.stderr)
 
 
-def _checked(tensor: Tensor, shape: tuple[int | None, ...]) -> Tensor:
-    fits = len(shape) == tensor.ndim and all(
-        s is None or s == n for s, n in zip(shape, tensor.shape, strict=True)
-    )
-    if not fits or tensor.dtype != torch.float32:
-        raise ValueError(f"expected float32 of shape {shape}, got {tensor.dtype} {tensor.shape}")
+def _checked(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
+    if tensor.shape != shape or tensor.dtype != torch.float32:
+        raise ValueError(f"expected float32 {shape}, got {tensor.dtype} {tuple(tensor.shape)}")
     return tensor.contiguous()
 
 
-def _flat(tensor: Tensor, like: Tensor) -> Tensor:
-    return _checked(tensor, like.shape)
-
-
 def _moments(opt: Opt, params: Tensor) -> Opt:
-    shapes = {"m": params.shape, "v": params.shape, "t": ()}
-    return {name: _checked(opt[name], shape) for name, shape in shapes.items()}
+    shape = params.shape
+    m, v, t = _checked(opt["m"], shape), _checked(opt["v"], shape), _checked(opt["t"], ())
+    return {"m": m, "v": v, "t": t}
 
 
 def _pointers(*tensors: Tensor | None) -> list[int | None]:
