@@ -112,6 +112,7 @@ def through_discriminator(
 
 def adversarial(spec: Spec, cfg: AdversarialConfig, loss: Losses, pack: int = 1) -> Method:
     """Alternating D and G steps with any pair of losses; D judges packs of ``pack`` points."""
+    spec = spec._replace(native=spec.native and pack == 1)  # packs take the reference
     generator = nets.generator(spec, cfg.nets)
     discriminator = nets.discriminator(spec, cfg.nets, ratio=cfg.d_ratio, pack=pack)
     optimiser = adam(cfg.beta1, cfg.beta2)
@@ -132,6 +133,18 @@ def adversarial(spec: Spec, cfg: AdversarialConfig, loss: Losses, pack: int = 1)
 
         grad, value = grad_and_value(loss_theta)(theta)
         return *optimiser.update(theta, opt, grad, cfg.eta_theta), value
+
+    native = bool(generator.kernel and discriminator.kernel)
+    if native:
+        generate = generator.forward(spec.jit)
+        gradient = through_discriminator(generator, discriminator, loss.theta, spec.jit)
+        descend = kernels.descent(spec, optimiser)
+
+        def move_theta(theta, opt, psi, z, eps):
+            grad, value = gradient(theta, psi, z, eps)
+            return *descend(theta, opt, grad, cfg.eta_theta), value
+
+        update_theta = kernels.either(move_theta, update_theta)
 
     def init(seed: int) -> State:
         return init_players(
@@ -156,4 +169,4 @@ def adversarial(spec: Spec, cfg: AdversarialConfig, loss: Losses, pack: int = 1)
     rows = pack * spec.batch
     noise = {"z_psi": (rows, spec.z_dim), "z": (rows, spec.z_dim)}
     noise |= discriminator.draws(spec.batch, "drop_real", "drop_fake", "drop_theta")
-    return Method(init, step, sample, data, noise)
+    return Method(init, step, sample, data, noise, native=native)

@@ -22,7 +22,7 @@ from typing import Any
 from torch import Tensor
 
 from methods.base import Spec
-from methods.kernels import build, native
+from methods.kernels import binding, build, native, proof
 from methods.kernels.native import Loss, Net
 from methods.optim import Opt, Optimiser, clip_by_norm
 
@@ -31,9 +31,9 @@ from methods.optim import Opt, Optimiser, clip_by_norm
 def library():
     """The loaded library, or None where there is none, with one warning line that says why."""
     try:
-        return native.load(build.library())
+        return binding.load(build.library())
     except (build.Unavailable, OSError) as error:
-        native.warn(str(error))
+        proof.warn(str(error))
         return None
 
 
@@ -44,9 +44,9 @@ def elbo(encode: Sequence[int], decode: Sequence[int], relu: bool, variance: flo
     found = library()
     if found is None or decode[0] % found.lbt_width():
         return None
-    arguments = (relu, *native.widths(encode), *native.widths(decode), variance)
+    arguments = (relu, *binding.widths(encode), *binding.widths(decode), variance)
     size = _size(encode) + _size(decode)
-    handle = native.Handle(found, "lbt_elbo", *arguments)
+    handle = binding.Handle(found, "lbt_elbo", *arguments)
     return Loss(handle, (size, encode[0], decode[0]), (_same, _same))
 
 
@@ -55,7 +55,7 @@ def adversarial(widths: Sequence[int], relu: bool) -> Loss | None:
     found = library()
     if found is None:
         return None
-    handle = native.Handle(found, "lbt_adversarial", relu, *native.widths(widths))
+    handle = binding.Handle(found, "lbt_adversarial", relu, *binding.widths(widths))
     sizes = _size(widths), widths[0], widths[0]
     return Loss(handle, sizes, (lambda given: given[0][0], lambda real: ([real], [])))
 
@@ -65,7 +65,7 @@ def net(widths: Sequence[int], relu: bool, apply: Callable[[Tensor, Tensor], Ten
     found = library()
     if found is None:
         return None
-    made = Net(native.Handle(found, "lbt_net", relu, *native.widths(widths)), widths)
+    made = Net(binding.Handle(found, "lbt_net", relu, *binding.widths(widths)), widths)
     return made if made.proven(apply) else None
 
 
@@ -79,7 +79,7 @@ def descent(spec: Spec, optimiser: Optimiser, limit: float = 0.0) -> Callable:
     if found is None:
         return reference
     ours = functools.partial(native.adam_update, found, optimiser.adam, limit)
-    return either(ours, reference) if native.same_update(ours, reference) else reference
+    return either(ours, reference) if proof.same_update(ours, reference) else reference
 
 
 def _same(eps: Tensor) -> Tensor:

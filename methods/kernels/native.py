@@ -6,81 +6,16 @@ below does.
 
 from __future__ import annotations
 
-import ctypes
-import functools
-import sys
-import weakref
 from collections.abc import Callable, Sequence
-from ctypes import POINTER, Structure, byref, c_double, c_int, c_long, c_void_p
-from pathlib import Path
+from ctypes import CDLL, byref
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
+from methods.kernels import proof
+from methods.kernels.binding import Handle, checked, moments, point, pointers, settings
 from methods.optim import Adam, Opt
-
-
-class _Adam(Structure):
-    names = ("eta", "beta1", "beta2", "eps", "eps_root")
-    _fields_ = [*((name, c_double) for name in names), ("detach_v", c_int)]
-
-
-class _Point(Structure):
-    """Parameters with Adam's moments and count."""
-
-    _fields_ = [(name, c_void_p) for name in ("params", "m", "v", "t")]
-
-
-# Of norms, in float32: sums of some hundred products in another order differ by about 1e-6.
-AGREEMENT = 1e-4
-PROOF_ROWS = 77  # a whole tile, and one that ends in pieces of every height
-
-_WIDTHS = POINTER(c_int)
-_SIGNATURES = {
-    "lbt_width": (c_int, []),
-    "lbt_elbo": (c_void_p, [c_int, _WIDTHS, c_int, _WIDTHS, c_int, c_double]),
-    "lbt_adversarial": (c_void_p, [c_int, _WIDTHS, c_int]),
-    "lbt_net": (c_void_p, [c_int, _WIDTHS, c_int]),
-    "lbt_free": (None, [c_void_p]),
-    "lbt_gradient": (c_double, [c_void_p] * 4 + [c_long] + [c_void_p] * 2),
-    "lbt_updates": (
-        c_double,
-        [c_void_p, POINTER(_Adam), c_long, _Point] + [c_void_p, c_void_p, c_long, _Point, c_void_p],
-    ),
-    "lbt_adjoint": (
-        None,
-        [c_void_p, POINTER(_Adam), _Point] + [c_void_p] * 3 + [c_long] + [c_void_p] * 7,
-    ),
-    "lbt_kept": (c_long, [c_void_p, c_long]),
-    "lbt_forward": (None, [c_void_p] * 3 + [c_long] + [c_void_p] * 2),
-    "lbt_backward": (None, [c_void_p] * 5 + [c_long] + [c_void_p] * 2),
-    "lbt_adam": (None, [POINTER(_Adam), c_long, _Point, c_void_p, c_double, _Point]),
-}
-
-
-def load(path: Path) -> ctypes.CDLL:
-    """The shared library with its functions' types. Raises OSError."""
-    library = ctypes.CDLL(str(path))
-    for name, (result, arguments) in _SIGNATURES.items():
-        function = getattr(library, name)
-        function.restype, function.argtypes = result, arguments
-    return library
-
-
-class Handle:
-    """An object of the library's, freed with this one."""
-
-    def __init__(self, library: ctypes.CDLL, create: str, *arguments: Any) -> None:
-        self.library = library
-        self.at = getattr(library, create)(*arguments)
-        weakref.finalize(self, library.lbt_free, self.at)
-
-
-def widths(sizes: Sequence[int]) -> tuple[ctypes.Array, int]:
-    """A network's widths, and how many, as arguments of the library."""
-    return (c_int * len(sizes))(*sizes), len(sizes)
 
 
 class Loss:
@@ -108,14 +43,14 @@ class Loss:
             return False
         draw = torch.Generator().manual_seed(0)
         phi, m, v, *lam = (0.1 * torch.randn(self.size, generator=draw) for _ in range(6))
-        x = torch.randn(PROOF_ROWS, self.x_width, generator=draw)
-        aux = self._to_aux(torch.randn(PROOF_ROWS, self.aux_width, generator=draw))
+        x = torch.randn(proof.ROWS, self.x_width, generator=draw)
+        aux = self._to_aux(torch.randn(proof.ROWS, self.aux_width, generator=draw))
         opt = {"m": m, "v": v.square(), "t": torch.tensor(2.0)}
         eta, lam_opt = torch.tensor(1e-3), {"m": lam[1], "v": lam[2], "t": torch.zeros(())}
         theirs = step(phi, opt, x, aux, eta)
         pull = phi, opt, theirs[2], x, aux, eta, lam[0], lam_opt
         ours = self.step(adam, phi, opt, x, aux, eta)[:3]
-        return agree((ours, self.adjoint(adam, *pull)), (theirs, adjoint(*pull)))
+        return proof.agree((ours, self.adjoint(adam, *pull)), (theirs, adjoint(*pull)))
 
     def gradient(self, phi: Tensor, x: Tensor, aux: Any) -> tuple[Tensor, Tensor]:
         """dloss/dphi (P,) and the loss, 0-d."""
@@ -130,7 +65,7 @@ class Loss:
         phi, x, aux = self._batch(phi, x, self._aux(aux))
         g = torch.empty_like(phi)
         call = self._library.lbt_gradient
-        value = call(self._handle.at, *_pointers(phi, x, aux), len(x), *_pointers(g, gx))
+        value = call(self._handle.at, *pointers(phi, x, aux), len(x), *pointers(g, gx))
         return (g, gx), torch.tensor(value, dtype=torch.float32)
 
     def step(self, adam: Adam, phi: Tensor, opt: Opt, x: Tensor, aux: Any, eta: Tensor | float):
@@ -147,44 +82,44 @@ class Loss:
         return self._updates(adam, n, phi, opt, xs, aux, rows, eta, None)[:2]
 
     def _updates(self, adam, n, phi, opt, x, aux, rows, eta, g):
-        before, after = _moments(opt, phi), {k: torch.empty_like(v) for k, v in opt.items()}
-        new, settings = torch.empty_like(phi), _settings(adam, eta)
+        before, after = moments(opt, phi), {k: torch.empty_like(v) for k, v in opt.items()}
+        new, constants = torch.empty_like(phi), settings(adam, eta)
         if n == 0:
             return phi, opt, 0.0
         value = self._library.lbt_updates(
             self._handle.at,
-            byref(settings),
+            byref(constants),
             n,
-            _point(phi, before),
-            *_pointers(x, aux),
+            point(phi, before),
+            *pointers(x, aux),
             rows,
-            _point(new, after),
-            *_pointers(g),
+            point(new, after),
+            *pointers(g),
         )
         return new, after, value
 
     def adjoint(self, adam, phi, opt, g, x, aux, eta, lam_phi, lam_opt):
         """As ``methods.unroll.Inner.adjoint``."""
         phi, x, aux = self._batch(phi, x, self._aux(aux))
-        opt, lam_opt = _moments(opt, phi), _moments(lam_opt, phi)
-        g, lam_phi = _checked(g, phi.shape), _checked(lam_phi, phi.shape)
+        opt, lam_opt = moments(opt, phi), moments(lam_opt, phi)
+        g, lam_phi = checked(g, phi.shape), checked(lam_phi, phi.shape)
         new, m, v, h_x = (torch.empty_like(t) for t in (phi, phi, phi, x))
-        settings = _settings(adam, eta)
+        constants = settings(adam, eta)
         self._library.lbt_adjoint(
             self._handle.at,
-            byref(settings),
-            _point(phi, opt),
-            *_pointers(g, x, aux),
+            byref(constants),
+            point(phi, opt),
+            *pointers(g, x, aux),
             len(x),
-            *_pointers(lam_phi, lam_opt["m"], lam_opt["v"], new, m, v, h_x),
+            *pointers(lam_phi, lam_opt["m"], lam_opt["v"], new, m, v, h_x),
         )
         # t carries no cotangent: it is not differentiated.
         return new, {"m": m, "v": v, "t": torch.zeros_like(opt["t"])}, h_x
 
     def _batch(self, phi: Tensor, x: Tensor, aux: Tensor) -> list[Tensor]:
         rows = len(x)
-        phi = _checked(phi, (self.size,))
-        return [phi, _checked(x, (rows, self.x_width)), _checked(aux, (rows, self.aux_width))]
+        phi = checked(phi, (self.size,))
+        return [phi, checked(x, (rows, self.x_width)), checked(aux, (rows, self.aux_width))]
 
 
 class Net:
@@ -202,12 +137,12 @@ class Net:
         """Whether values and gradients are those of ``apply``, on a draw. Warns where not."""
         draw = torch.Generator().manual_seed(0)
         params = 0.1 * torch.randn(self._size, generator=draw)
-        x, dy = (torch.randn(PROOF_ROWS, self._sizes[i], generator=draw) for i in (0, -1))
+        x, dy = (torch.randn(proof.ROWS, self._sizes[i], generator=draw) for i in (0, -1))
         y, pull = torch.func.vjp(apply, params, x)
         _, of_x = self.input_differentiable(params, x)
         ours, of_params = self.differentiable(params, x)
         of_x, of_params = of_x(dy), of_params(dy)
-        return agree((ours, of_params, of_x), (y, *pull(dy)))
+        return proof.agree((ours, of_params, of_x), (y, *pull(dy)))
 
     def scaled(self, scale: float) -> Net:
         """The same network with its output times a constant."""
@@ -231,55 +166,48 @@ class Net:
         y, kept = self._forward(params, x, keep=True)
 
         def pull(dy: Tensor, of_params: bool) -> Tensor:
-            rows, below = self._rows(x), _checked(params, (self._size,))
-            to = _checked(self._scale * dy, y.shape)
+            rows, below = self._rows(x), checked(params, (self._size,))
+            to = checked(self._scale * dy, y.shape)
             found = torch.empty_like(below if of_params else rows)
             outputs = (found, None) if of_params else (None, found)
             self._library.lbt_backward(
-                self._handle.at, *_pointers(below, rows, kept, to), len(rows), *_pointers(*outputs)
+                self._handle.at, *pointers(below, rows, kept, to), len(rows), *pointers(*outputs)
             )
             return found if of_params else found.view(x.shape)
 
         return y, pull
 
     def _forward(self, params: Tensor, x: Tensor, keep: bool) -> tuple[Tensor, Tensor | None]:
-        rows, params = self._rows(x), _checked(params, (self._size,))
+        rows, params = self._rows(x), checked(params, (self._size,))
         y = torch.empty(len(rows), self._sizes[-1])
         kept = torch.empty(self._library.lbt_kept(self._handle.at, len(rows))) if keep else None
         self._library.lbt_forward(
-            self._handle.at, *_pointers(params, rows), len(rows), *_pointers(y, kept)
+            self._handle.at, *pointers(params, rows), len(rows), *pointers(y, kept)
         )
         y = y.view(*x.shape[:-1], self._sizes[-1])
         return (y if self._scale == 1 else y * self._scale), kept
 
     def _rows(self, x: Tensor) -> Tensor:
         rows = x.flatten(0, -2)
-        return _checked(rows, (len(rows), self._sizes[0]))
+        return checked(rows, (len(rows), self._sizes[0]))
 
 
 def adam_update(
-    library: ctypes.CDLL, adam: Adam, limit: float, params: Tensor, opt: Opt, g: Tensor, eta: float
+    library: CDLL, adam: Adam, limit: float, params: Tensor, opt: Opt, g: Tensor, eta: float
 ) -> tuple[Tensor, Opt]:
     """One Adam update with g scaled down to norm ``limit`` where it is longer; 0: as it is."""
-    params = _checked(params, params.shape)
-    before, after = _moments(opt, params), {k: torch.empty_like(v) for k, v in opt.items()}
-    new, g, settings = torch.empty_like(params), _checked(g, params.shape), _settings(adam, eta)
+    params = checked(params, params.shape)
+    before, after = moments(opt, params), {k: torch.empty_like(v) for k, v in opt.items()}
+    new, g, constants = torch.empty_like(params), checked(g, params.shape), settings(adam, eta)
     library.lbt_adam(
-        byref(settings),
+        byref(constants),
         len(params),
-        _point(params, before),
-        *_pointers(g),
+        point(params, before),
+        *pointers(g),
         limit,
-        _point(new, after),
+        point(new, after),
     )
     return new, after
-
-
-def same_update(ours: Callable, reference: Callable) -> bool:
-    """Whether two updates of (params, opt, grad, eta) agree, on a draw."""
-    params, m, v, g = torch.randn(4, 999, generator=torch.Generator().manual_seed(0)).unbind()
-    given = params, {"m": m, "v": v.square(), "t": torch.tensor(2.0)}, g, 1e-3
-    return agree(ours(*given), reference(*given))
 
 
 def plain(tensor: Tensor) -> bool:
@@ -289,43 +217,3 @@ def plain(tensor: Tensor) -> bool:
         and tensor.device.type == "cpu"
         and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
     )
-
-
-def agree(ours: Any, theirs: Any) -> bool:
-    """Whether trees of tensors are the same to rounding, each by its norm; warns where not."""
-    pairs = zip(pytree.tree_leaves(ours), pytree.tree_leaves(theirs), strict=True)
-    errors = [float((a - b).norm() - AGREEMENT * b.norm()) for a, b in pairs]
-    same = all(error <= 0 for error in errors)
-    if not same:
-        warn("they disagree with PyTorch")
-    return same
-
-
-@functools.cache
-def warn(reason: str) -> None:
-    """Once for every reason."""
-    print(f"warning: running without native kernels: {reason}", file=sys.stderr)
-
-
-def _checked(tensor: Tensor, shape: tuple[int, ...]) -> Tensor:
-    if tensor.shape != shape or tensor.dtype != torch.float32:
-        raise ValueError(f"expected float32 {shape}, got {tensor.dtype} {tuple(tensor.shape)}")
-    return tensor.contiguous()
-
-
-def _moments(opt: Opt, params: Tensor) -> Opt:
-    shape = params.shape
-    m, v, t = _checked(opt["m"], shape), _checked(opt["v"], shape), _checked(opt["t"], ())
-    return {"m": m, "v": v, "t": t}
-
-
-def _pointers(*tensors: Tensor | None) -> list[int | None]:
-    return [None if t is None else t.data_ptr() for t in tensors]
-
-
-def _point(params: Tensor, opt: Opt) -> _Point:
-    return _Point(*_pointers(params, opt["m"], opt["v"], opt["t"]))
-
-
-def _settings(adam: Adam, eta: Tensor | float) -> _Adam:
-    return _Adam(float(eta), adam.beta1, adam.beta2, adam.eps, adam.eps_root, adam.detach_v)

@@ -64,7 +64,6 @@ std::vector<int> list(const int* widths, int n) { return {widths, widths + n}; }
 
 extern "C" {
 
-int lbt_lanes() { return LANES; }
 int lbt_width() { return WIDTH; }
 
 // relu: else tanh. Widths from the input to the output.
