@@ -66,6 +66,8 @@ class Spec(NamedTuple):
     push: the data distribution as a map from standard normals (N, Z) to points (N, *x_shape);
         only the oracle reference may call it.
     jit: wraps a pure function of tensors that is worth compiling; the identity by default.
+    native: whether kernels for CPUs (``methods/kernels``) may do what they can, for a run that is
+        not stacked.
     scale: a factor on the coordinates of 2D data and of the 2D generators' outputs, the same for
         every method: what networks and densities see. Measurements divide by it again.
     """
@@ -76,6 +78,7 @@ class Spec(NamedTuple):
     push: Callable[[Tensor], Tensor] | None = None
     jit: Callable[[Callable], Callable] = lambda fn: fn
     scale: float = 1.0
+    native: bool = False
 
 
 class Method(NamedTuple):
@@ -92,6 +95,7 @@ class Method(NamedTuple):
     also: name -> (state, z) -> x: further samplers worth a look, such as the estimator's.
     probe: further measurements, made at every evaluation.
     passes: of a network, that one sample costs.
+    native: whether kernels do part of ``step``.
     """
 
     init: Callable[[int], State]
@@ -103,6 +107,7 @@ class Method(NamedTuple):
     also: Mapping[str, Callable[[State, Tensor], Tensor]] = MappingProxyType({})
     probe: Probe | None = None
     passes: int = 1
+    native: bool = False
 
 
 def seeded(*names: int | str) -> torch.Generator:

@@ -39,10 +39,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.func import grad_and_value
 
-from methods import estimators, implicit, nets
+from methods import estimators, implicit, kernels, nets
 from methods.base import Batch, Logs, Method, NetworkConfig, Probe, Spec, State, seeded
 from methods.estimators import Estimator, EstimatorConfig
-from methods.optim import adam, clip_by_norm, init_players
+from methods.optim import adam, init_players
 from methods.unroll import inner_problem, unroll
 
 
@@ -78,7 +78,8 @@ class Student(NamedTuple):
         at phi itself. And the part to go on with.
     noise: name -> shape of the draws one iteration needs, in addition to the data batch "x".
     also: the estimator's own samples, for ``Method.also``, where Z suffices to draw them.
-    probe: Eq. 1 at the kept phi, for ``Method.probe``.
+    probe: Eq. 1 at the kept phi (after M updates, before any unrolled one), for ``Method.probe``.
+    native: whether kernels do part of it, for ``Method.native``.
     """
 
     init: Callable[[int], State]
@@ -87,6 +88,7 @@ class Student(NamedTuple):
     noise: dict[str, tuple[int, ...]]
     also: dict[str, Callable[[State, Tensor], Tensor]]
     probe: Probe
+    native: bool
 
 
 def pupil(state: State) -> State:
@@ -112,22 +114,22 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
     if spec.z_dim >= estimator.sample_dim:
         also["estimator"] = lambda state, z: estimator.sample(state["phi"], z)
     probe = estimators.probe(spec, estimator)
-    return Student(*parts(spec, cfg, estimator, generator), noise, also, probe)
+    init, learn, teach, native = parts(spec, cfg, estimator, generator)
+    return Student(init, learn, teach, noise, also, probe, native)
 
 
 def _trained(
     spec: Spec, cfg: LBTConfig, estimator: Estimator, generator: nets.Net
-) -> tuple[Callable, Callable, Callable]:
-    """init, learn and teach of a student that Adam fits."""
+) -> tuple[Callable, Callable, Callable, bool]:
+    """init, learn and teach of a student that Adam fits, and whether natively."""
     optimiser = adam(cfg.beta1_phi, cfg.beta2_phi, 0.0, cfg.eps_root, detach_v=cfg.detach_v)
 
     def loss(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
         return -estimator.log_prob(phi, x, eps).mean()
 
-    inner = inner_problem(loss, optimiser, spec.jit)
+    inner = inner_problem(loss, optimiser, spec.jit, estimator.kernel)
     curvature = implicit.curvature(loss, spec.jit)
-    outer = spec.jit(grad_and_value(loss))
-    generate = spec.jit(generator.apply)
+    generate = generator.forward(spec.jit)
     teaching = generator.differentiable(spec.jit)
 
     def init(seed: int) -> State:
@@ -138,8 +140,7 @@ def _trained(
         xs = generator.each(generate, theta, batch["z_inner"])
         phi, opt = part["phi"], part["opt_phi"]
         eta = phi.new_full((), cfg.eta_phi_inner)
-        for x, eps in zip(xs.unbind(), batch["eps_inner"].unbind(), strict=True):
-            phi, opt, _ = inner.step(phi, opt, x, eps, eta)
+        phi, opt = inner.steps(phi, opt, xs, batch["eps_inner"], eta)
         return {"phi": phi, "opt_phi": opt}
 
     def teach(theta: Tensor, part: State, batch: Batch) -> tuple[Tensor, Tensor, State]:
@@ -148,22 +149,22 @@ def _trained(
         if cfg.hypergradient == "implicit":
             # The Hessian of one batch, for its price; the cross derivative of all K.
             eps = batch["eps_unroll"]
-            v, value = outer(phi, batch["x"], batch["eps_x"])
+            v, value = inner.gradient(phi, batch["x"], batch["eps_x"])
             w = implicit.solve(curvature, phi, v, x_g[0], eps[0], cfg.cg_steps, cfg.damping)
             h_x = -curvature.cross(phi, w, x_g.flatten(0, 1), eps.flatten(0, 1))
             return pull_theta(h_x.view_as(x_g)), value, part
         eta = phi.new_full((), cfg.eta_phi)
         phi_K, pull = unroll(inner, phi, opt, x_g.unbind(), batch["eps_unroll"].unbind(), eta)
-        lam_phi, value = outer(phi_K, batch["x"], batch["eps_x"])
+        lam_phi, value = inner.gradient(phi_K, batch["x"], batch["eps_x"])
         return pull_theta(torch.stack(pull(lam_phi))), value, part
 
-    return init, learn, teach
+    return init, learn, teach, inner.native
 
 
 def _refitted(
     spec: Spec, cfg: LBTConfig, estimator: Estimator, generator: nets.Net
-) -> tuple[Callable, Callable, Callable]:
-    """init, learn and teach of a student in closed form."""
+) -> tuple[Callable, Callable, Callable, bool]:
+    """init, learn and teach of a student in closed form, and whether natively."""
     if cfg.hypergradient == "implicit":
         raise ValueError(f"estimator={cfg.estimator} has no Hessian: use hypergradient=unrolled")
 
@@ -175,7 +176,7 @@ def _refitted(
 
     taught = spec.jit(grad_and_value(outer, has_aux=True))
     refit = spec.jit(estimator.refit)
-    generate = spec.jit(generator.apply)
+    generate = generator.forward(spec.jit)
     teaching = generator.differentiable(spec.jit)
 
     def init(seed: int) -> State:
@@ -192,7 +193,7 @@ def _refitted(
         h_x, (value, phi) = taught(x_g, part["phi"], batch["x"], batch["eps_x"])
         return pull_theta(h_x), value, {"phi": phi}
 
-    return init, learn, teach
+    return init, learn, teach, False
 
 
 def build(spec: Spec, cfg: LBTConfig) -> Method:
@@ -200,6 +201,7 @@ def build(spec: Spec, cfg: LBTConfig) -> Method:
     generator = nets.generator(spec, cfg.nets)
     learner = student(spec, cfg)
     optimiser = adam(cfg.beta1, cfg.beta2)
+    descend = kernels.descent(spec, optimiser, cfg.clip_norm)
 
     def init(seed: int) -> State:
         return init_players(seed, {"theta": (generator.init, optimiser)}) | learner.init(seed)
@@ -208,11 +210,19 @@ def build(spec: Spec, cfg: LBTConfig) -> Method:
         theta = state["theta"]
         taught = learner.learn(theta, pupil(state), batch)
         grad_theta, loss, taught = learner.teach(theta, taught, batch)
-        grad_theta = clip_by_norm(grad_theta, cfg.clip_norm)
-        theta, opt_theta = optimiser.update(theta, state["opt_theta"], grad_theta, cfg.eta_theta)
+        theta, opt_theta = descend(theta, state["opt_theta"], grad_theta, cfg.eta_theta)
         return {"theta": theta, "opt_theta": opt_theta} | taught, {"loss_theta": loss}
 
     def sample(state: State, z: Tensor) -> Tensor:
         return generator.apply(state["theta"], z)
 
-    return Method(init, step, sample, ("x",), learner.noise, also=learner.also, probe=learner.probe)
+    return Method(
+        init,
+        step,
+        sample,
+        ("x",),
+        learner.noise,
+        also=learner.also,
+        probe=learner.probe,
+        native=learner.native,
+    )

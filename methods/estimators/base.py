@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from methods import kernels
+
 
 class Estimator(NamedTuple):
     """An explicit model of x.
@@ -26,6 +28,8 @@ class Estimator(NamedTuple):
         log p_E(x; phi). None where log_prob is exact.
     refit: (phi, x (B, *x_shape)) -> phi, drawn towards x in closed form and differentiable in x:
         what such an estimator learns by in place of gradient steps. None of all others.
+    kernel: -log_prob, averaged over the batch, natively, where Spec.native asks for it and there is
+        such a thing.
     """
 
     init: Callable[[torch.Generator], Tensor]
@@ -36,6 +40,7 @@ class Estimator(NamedTuple):
     size: int
     log_weight: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
     refit: Callable[[Tensor, Tensor], Tensor] | None = None
+    kernel: kernels.Loss | None = None
 
 
 def log_mean_exp(log_w: Tensor, dim: int) -> Tensor:
