@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from benchmark.config import config_class
 from benchmark.datasets import load_dataset
 from conftest import batch, flat, tree_map
 from torch.utils import _pytree as pytree
 
+from benchmark.core.modules import config_class
 from methods import REGISTRY, estimators, kernels, losses, nets
 from methods.base import Method, Spec
 from methods.kernels import build as builder

@@ -252,7 +252,7 @@ def test_the_sampler_is_of_second_order_and_counts_its_passes():
 
 
 def test_flow_matching_starts_images_from_repeated_normals():
-    from benchmark.config import config_class
+    from benchmark.core.modules import config_class
 
     method = flow_matching.build(PICTURES, config_class(flow_matching)(steps=1))
     theta = torch.zeros_like(method.init(0)["theta"])  # v = 0: x_0 itself

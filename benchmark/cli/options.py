@@ -78,7 +78,11 @@ def parser() -> argparse.ArgumentParser:
         help="train the seeds of a method as one program (default: 2D data on a GPU)",
     )  # fmt: skip
     how.add_argument("--tf32", action="store_true", help="coarser, faster matrix products on a GPU")
-    how.add_argument("--no-compile", action="store_true", help="never compile")
+    how.add_argument(
+        "--engine", choices=["auto", "native", "compiled", "eager"], default="auto",
+        help="kernels for CPUs, compiled or plain code (default: what pays for each run)",
+    )  # fmt: skip
+    how.add_argument("--no-compile", action="store_true", help="the same as --engine eager")
     how.add_argument(
         "--data-root", type=Path, metavar="DIR",
         help="where image data lies or is downloaded to (default: $DATA_ROOT, else data/)",
@@ -149,7 +153,7 @@ def execution(arguments: argparse.Namespace, job: Job, runs: Sequence[Run]) -> E
         out=arguments.out,
         jobs=jobs(arguments.jobs, device, max(1, len(runs)) if slurm else None),
         device=device,
-        compile=not arguments.no_compile,
+        engine="eager" if arguments.no_compile else arguments.engine,
         stack=arguments.stack_seeds,
         tf32=tf32(arguments, runs),
         force=arguments.force,

@@ -32,7 +32,7 @@ from benchmark.experiments.extent import extent
 from benchmark.experiments.labels import bracket, cut, parse_label, parse_override
 from benchmark.experiments.presets import known_as, load_preset, source
 from benchmark.experiments.variants import default_settings, variant_settings
-from methods import REGISTRY
+from methods import PAPER, REFERENCES, REGISTRY
 
 
 class Job:
@@ -50,6 +50,7 @@ class Job:
         self.name = Path(self.source).stem
         self.seeds = seeds
         self.modules = dict(REGISTRY)
+        self.usual = [*PAPER, *REFERENCES]  # what is compared where nothing is named
         for path in plugins:
             stem = Path(path).stem
             if not is_file(path):
@@ -59,6 +60,7 @@ class Job:
             if stem in self.modules or stem in DATASETS:
                 raise UserError(f"--plugin {path}: {stem!r} is taken; rename the file")
             self.modules[stem] = str(Path(path).resolve())
+            self.usual.append(stem)
         self.overrides: dict[str, dict[str, Any]] = {}
         for owner, key, value in map(parse_override, overrides):
             owner = owner if owner in self.modules else known_as(owner, self.name)
