@@ -57,9 +57,11 @@ def unlike_clocks(results: Results, datasets: Iterable[str]) -> str:
 
 def clocks(results: Results, dataset: str, methods: Iterable[str] = ()) -> list[str]:
     """The conditions under which runs on a dataset were timed, of some methods or all: device,
-    hardware, and what else changes their speed. Without runs that did not say.
+    hardware, and what else changes their speed. Without runs that did not say, and the oracle's,
+    which trains nothing.
     """
-    records = results.records(dataset, methods)
+    trained = [m for m in methods or results.methods(dataset) if m != "oracle"]
+    records = results.records(dataset, trained) if trained else []
     return sorted({_clock(record) for record in records if record.get("hardware")})
 
 
