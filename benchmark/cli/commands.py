@@ -80,9 +80,9 @@ def _check(asked: Request, how: Execution) -> None:
     from benchmark.execution import runner
     from benchmark.training import fid
 
-    for name in {run.data for run in asked.runs}:
+    for name, source in {(run.data, run.source) for run in asked.runs}:
         try:
-            data.load(name)  # missing files are said, or fetched, once
+            data.load(name, plugin=source)  # missing files are said, or fetched, once
         except ValueError as error:  # of the classifier's weights
             raise UserError(error) from None
     runner.check(asked.runs)

@@ -61,7 +61,7 @@ def load_module(name: str) -> ModuleType:
 
 @cache
 def _load(path: Path) -> dict[str, ModuleType]:
-    """A plugin and what it imported from beside it, by name, executed once a process."""
+    """A plugin and what it imports from beside it, by name, executed once a process."""
     folder = str(path.parent)
     try:
         own = {path.stem: path} | beside(path)
@@ -73,14 +73,13 @@ def _load(path: Path) -> dict[str, ModuleType]:
         importlib.invalidate_caches()
         sys.path.insert(0, folder)
         try:
-            importlib.import_module(path.stem)
+            # All at once: an import within a function comes when the folder is not at hand.
+            return {name: importlib.import_module(name) for name in own}
         finally:
             sys.path.remove(folder)
-            sys.path.append(folder)  # for imports within functions
     except (Exception, SystemExit) as error:
         told = error if isinstance(error, UserError) else first_line(error)
         raise UserError(f"plugin {path}: {told}") from error
-    return {name: sys.modules[name] for name in own if name in sys.modules}
 
 
 def _taken(name: str, file: Path) -> bool:

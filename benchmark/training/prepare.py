@@ -29,7 +29,7 @@ def set_up_torch(tf32: bool = False) -> None:
 def prepare(run: Run, jit: Callable, device: str = "cpu") -> tuple[Method, Spec, Dataset]:
     """The method built for its dataset."""
     budget = run.budget
-    dataset = scaled(data.load(run.data, device), budget.coordinate_scale)
+    dataset = scaled(data.load(run.data, device, run.source), budget.coordinate_scale)
     scale = budget.coordinate_scale
     spec = Spec(dataset.x_shape, budget.z_dim, budget.batch, dataset.push, jit, scale)
     module = load_module(run.module)
