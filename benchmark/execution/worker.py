@@ -123,6 +123,7 @@ def _train(
         saving=Saving(how.checkpoint_seconds, how.checkpoint_share),
         progress=progress,
         fid=how.fid,
+        keep_generator=how.keep_generator,
     )
     return [
         Event(run, run.budget.iterations, status)

@@ -4,6 +4,7 @@
         settings.json    what was run, and its fingerprint
         provenance.json  commit, versions, hardware, start, wall time, status
         metrics.csv      step, seconds, metric, value
+        generator.safetensors  with --keep-generator: what the players learned
         samples.npz      density counts and a few samples of the final generator
         error.txt        only where the method raised, until it is run again: the traceback
         checkpoint*.pt   only while unfinished: the last and the one before it
