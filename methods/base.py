@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,13 @@ from torch import Tensor
 State = dict[str, Tensor | dict[str, Tensor]]
 Batch = dict[str, Tensor]
 Logs = dict[str, Tensor]
+
+
+def later(default: Any, **constraints: Any) -> Any:
+    """A setting that came after runs had been made: where it has its default it is left out of what
+    a run is known by, so that those stay the runs they were.
+    """
+    return Field(default, json_schema_extra={"later": True}, **constraints)
 
 
 class MethodConfig(BaseModel):

@@ -26,6 +26,7 @@ ALLOWED = {  # room -> rooms it may import, besides those of GROUND; methods and
         "report", "artefacts", "execution", "results", "experiments", "training", "data", "store"
     },
     "__main__": {"cli"},
+    "api": {"experiments", "training", "data", "store"},  # the same rooms for a program
     "methods": set(),
     "metrics": set(),
 }  # fmt: skip

@@ -74,11 +74,11 @@ def draw(results: Results, job: Job) -> list[Path]:
         if results.methods(dataset):
             stem = results.figures / dataset
             paths += _figure(results, job, dataset, stem)
-            mixture = job.budget(dataset).data
-            if mixture in densities.VIEW:
+            data = job.budget(dataset).data
+            if job.data[data].family == "plane":
                 stem = stem.with_name(stem.name + "_density")
                 note = scale_of(results, job, dataset)
-                paths += densities.draw(results, {dataset: mixture}, stem, note)
+                paths += densities.draw(results, {dataset: data}, stem, note)
     if paths:
         table = results.figures / "estimators.csv"
         write_csv(table, summary(results, entries(job)))

@@ -1,4 +1,4 @@
-"""Figure 2: densities of the data and of every method's generator, ring above, grid below."""
+"""Figure 2: densities of the data and of every method's generator, a row per dataset."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def needs(job: Job) -> list[tuple[str, str]]:
 def draw(results: Results, job: Job) -> list[Path]:
     """figures/fig2.png and .svg, of the datasets that have runs; nothing where none has."""
     shown = {d: job.budget(d).data for d in job.feeding("fig2")}
+    shown |= {d: d for d in results.strangers(job)}
     note = scale_of(results, job, *shown)
     return densities.draw(results, shown, results.figures / "fig2", note)
 

@@ -20,7 +20,7 @@ from benchmark.results.names import role
 from benchmark.results.scale import scale_of
 from benchmark.results.summary import ordered
 from benchmark.results.view import Results
-from metrics import METRICS
+from metrics import HEADLINES, METRICS
 
 SHOWN = ("modes_covered", "intra_mode_kl", "high_quality_pct")  # the paper's order
 
@@ -36,7 +36,9 @@ def draw(results: Results, job: Job) -> list[Path]:
 
 
 def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
-    datasets = [d for d in job.feeding("fig3") if results.methods(d)]
+    found = job.feeding("fig3") + results.strangers(job)
+    rows = {d: m for d in found if (m := shown(results, d))}
+    datasets = list(rows)
     if not datasets:
         return []
     looks = style.looks(m for d in datasets for m in results.methods(d))
@@ -50,7 +52,9 @@ def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
         )
         handles = {}
         for row, dataset in zip(axes, datasets, strict=True):
-            for axis, metric in zip(row, SHOWN, strict=True):
+            for axis in row[len(rows[dataset]) :]:
+                axis.set_axis_off()
+            for axis, metric in zip(row, rows[dataset], strict=False):
                 for method in reversed(ordered(results.methods(dataset))):
                     curves = results.curves(dataset, method, metric)
                     if x == "seconds" and method != "oracle":  # no place for 0 on a log axis
@@ -67,6 +71,12 @@ def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
         paths = style.save(figure, results.figures / stem)
         plt.close(figure)
     return paths
+
+
+def shown(results: Results, dataset: str) -> list[str]:
+    """The three metrics, or, of data without modes, as many that it has."""
+    found = set(results.table.loc[results.table["dataset"] == dataset, "metric"])
+    return [m for m in SHOWN if m in found] or [m for m in HEADLINES if m in found][: len(SHOWN)]
 
 
 def _line(axis, method: str, curves: pd.DataFrame, x: str, look: dict):

@@ -57,12 +57,14 @@ def train(asked: Request, how: Execution) -> int:
     from benchmark.execution import runner
     from benchmark.report import rebuild
     from benchmark.store.folder import run_folders
-    from benchmark.training import fid
+    from benchmark.training import fid, generator
 
     _check(asked, how)
     missed = runner.train(asked.runs, how)
     for run in fid.unscored(how.out, asked.runs) if how.fid else []:
         print(printable(f"{run}: has no FID; --force trains it again"), file=sys.stderr)
+    for run in generator.missing(how.out, asked.runs) if how.keep_generator else []:
+        print(printable(f"{run}: keeps no generator; --force trains it again"), file=sys.stderr)
     code = DONE
     folder = asked.job.folder
     if not asked.runs or run_folders(how.out, folder):  # none where another process has all of them
@@ -80,9 +82,9 @@ def _check(asked: Request, how: Execution) -> None:
     from benchmark.execution import runner
     from benchmark.training import fid
 
-    for name in {run.data for run in asked.runs}:
+    for name, source in {(run.data, run.source) for run in asked.runs}:
         try:
-            data.load(name)  # missing files are said, or fetched, once
+            data.load(name, plugin=source)  # missing files are said, or fetched, once
         except ValueError as error:  # of the classifier's weights
             raise UserError(error) from None
     runner.check(asked.runs)

@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--dataset",
         metavar="A,B",
-        help="datasets to train on (default: ring, or all of a preset without it)",
+        help="datasets to train on (default: a plugin's; ring; or all of a preset without it)",
     )
     what.add_argument("--reproduce", metavar="A,B", help="artefacts to reproduce, or 'all'")
     what.add_argument("--report", action="store_true", help="redraw from results, train nothing")
@@ -61,7 +61,27 @@ def parser() -> argparse.ArgumentParser:
         help="show what would run and its cost; fetches MNIST where that decides what runs",
     )  # fmt: skip
     what.add_argument("--list", action="store_true", help="methods, datasets, artefacts, presets")
-    how = p.add_argument_group("how")
+    add_how(p)
+    add_scores(p)
+    add_limits(p)
+    add_launcher(p)
+    return p
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Options of what is written."""
+    group = parser.add_argument_group("results")
+    group.add_argument("--out", type=Path, default=ROOT / "results", help="where results go")
+    group.add_argument("--force", action="store_true", help="train again what is finished")
+    group.add_argument(
+        "--keep-generator", action="store_true",
+        help="leave what was learned in each run's folder, to sample from",
+    )  # fmt: skip
+
+
+def add_how(parser: argparse.ArgumentParser) -> None:
+    """Options of the runs: their size, their settings, and what carries them out."""
+    how = parser.add_argument_group("how")
     how.add_argument("--preset", help=f"scale of the runs (default: {PRESET})")
     how.add_argument("--seeds", metavar="0-4|0,2,5", help="seeds (default: the preset's)")
     how.add_argument(
@@ -69,7 +89,11 @@ def parser() -> argparse.ArgumentParser:
         help="change a setting of a method (lbt.K=3) or dataset (ring.batch=64); repeatable",
     )  # fmt: skip
     how.add_argument(
-        "--plugin", metavar="FILE", action="append", default=[], help="a method of your own"
+        "--plugin",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a method or dataset of your own",
     )
     how.add_argument("--jobs", type=int, metavar="N", help="worker processes (default: one a core)")
     how.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
@@ -87,12 +111,7 @@ def parser() -> argparse.ArgumentParser:
         "--data-root", type=Path, metavar="DIR",
         help="where image data lies or is downloaded to (default: $DATA_ROOT, else data/)",
     )  # fmt: skip
-    how.add_argument("--out", type=Path, default=ROOT / "results", help="where results go")
-    how.add_argument("--force", action="store_true", help="train again what is finished")
-    add_scores(p)
-    add_limits(p)
-    add_launcher(p)
-    return p
+    add_results(parser)
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
@@ -159,6 +178,7 @@ def execution(arguments: argparse.Namespace, job: Job, runs: Sequence[Run]) -> E
         force=arguments.force,
         slurm=slurm,
         fid=fid(arguments),
+        keep_generator=arguments.keep_generator,
         data_root=data_root(arguments),
         offline=arguments.offline,
         **{"checkpoint_seconds": job.preset.checkpoint_seconds} | limits(arguments),

@@ -70,8 +70,8 @@ def _runs(job: Job, names: list[str], methods: list[str], datasets: list[str]) -
             runs.setdefault((run.dataset, run.label, run.seed), run)
 
     if not names:
-        usual = ["ring"] if job.has("ring") else list(job.preset.datasets)
-        for dataset in datasets or usual:
+        usual = ["ring"] if job.has("ring") else job.datasets
+        for dataset in datasets or job.own() or usual:
             for method in methods or job.budget(dataset).updates or job.usual:
                 add(dataset, method)
     for artefact in map(artefacts.load, names):

@@ -1,5 +1,8 @@
 """What points are drawn from: every dataset by name, one file per family.
 
+A new one takes a function in a file of its own, which leaves finished runs on others valid, and an
+entry; or a plugin with a function ``load``.
+
 Imports nothing heavy, so that names are known before torch is.
 """
 
@@ -7,6 +10,9 @@ from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from benchmark.core.errors import UserError, first_line
+from benchmark.core.modules import is_plugin, load_module
 
 if TYPE_CHECKING:
     from benchmark.data.base import Dataset
@@ -20,7 +26,7 @@ class Entry(NamedTuple):
     name: in print.
     """
 
-    module: str  # with a function of the dataset's name: device -> Dataset
+    module: str  # with a function of the dataset's name, or load in a plugin: device -> Dataset
     family: Family
     title: str
     like: str = ""
@@ -75,10 +81,22 @@ def family(name: str) -> Family | None:
     return DATASETS[name].family if name in DATASETS else None
 
 
-def load(name: str, device: str = "cpu") -> Dataset:
-    """The dataset of that name, its tensors on ``device``. Raises UserError where files are
-    missing or damaged.
+def entry(name: str) -> Entry:
+    """The entry of a dataset; a plain one for a plugin's, which only ``load`` must find."""
+    return DATASETS.get(name, Entry("", "plane", name))
+
+
+def load(name: str, device: str = "cpu", plugin: str = "") -> Dataset:
+    """The dataset of that name, its tensors on ``device``; that of a plugin where its module is
+    one. Raises UserError where files are missing or damaged, or the plugin fails.
     """
+    if is_plugin(plugin):
+        try:
+            return load_module(plugin).load(device)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(f"plugin {plugin}: load: {first_line(error)}") from error
     return getattr(importlib.import_module(DATASETS[name].module), name)(device)
 
 

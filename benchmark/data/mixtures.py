@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from benchmark.data.base import Dataset, Mixture
-from methods.base import seeded
+from benchmark.data.plane import BINS, CHUNK, distance_to, histogram
 from metrics.mixture import mixture_metrics
-from metrics.wasserstein import wasserstein_metrics
 
-DENSITY_BINS = 600  # per axis, over DENSITY_EXTENT: half a grid std per bin
-DENSITY_EXTENT = 1.5  # data units; holds ring and grid with their tails
-KEPT_POINTS = 5_000  # points stored for scatter plots
+MARGIN = 5.0  # std beyond the outermost centre that are drawn
 
 
 def ring(device: str = "cpu") -> Dataset:
@@ -33,29 +29,17 @@ def grid(device: str = "cpu") -> Dataset:
 
 
 def mixture(centers: Tensor, std: float, device: str = "cpu") -> Dataset:
-    """Equal-weight isotropic Gaussians with the metrics of paper section 5.1; centers (C, 2)."""
-    modes = Mixture(centers, std)
-    distance = wasserstein_metrics(lambda i, n: modes.push(reference(i, n, 3)))
+    """Equal-weight isotropic Gaussians; centers (C, D), D >= 2. In the plane with the metrics of
+    paper section 5.1, beyond it with those that know of no modes.
+    """
+    modes, dim = Mixture(centers, std), centers.shape[1]
+    distance = distance_to(modes.push, 1 + dim)
 
     def evaluate(x: Tensor) -> dict[str, float]:
         return mixture_metrics(x, modes.centers, modes.std) | distance(x)
 
-    def keep(x: Tensor) -> dict[str, np.ndarray]:
-        return {"counts": density(x), "samples": x[:KEPT_POINTS].numpy()}
-
-    push = modes._replace(centers=modes.centers.to(device)).push
-    return Dataset((2,), push, 3, evaluate, keep, chunk=50_000, modes=modes)
-
-
-def reference(index: int, n: int, dim: int) -> Tensor:
-    """Normals (n, dim) of a sample of the data that samples are measured against: no run's own."""
-    return torch.randn((n, dim), generator=seeded(0, "", "reference", index))
-
-
-def density(samples: Tensor) -> np.ndarray:
-    """Counts (DENSITY_BINS, DENSITY_BINS) over the square of half-width DENSITY_EXTENT; points
-    outside are dropped. First axis x, second y.
-    """
-    edges = np.linspace(-DENSITY_EXTENT, DENSITY_EXTENT, DENSITY_BINS + 1)
-    finite = samples[samples.isfinite().all(dim=1)].double().numpy()
-    return np.histogram2d(finite[:, 0], finite[:, 1], bins=(edges, edges))[0].astype(np.uint32)
+    extent = float(centers.abs().max()) + MARGIN * std
+    keep = histogram(extent, max(std / 5, 2.6 * extent / BINS))  # 1.3 bins: half a std of the grid
+    measure = evaluate if dim == 2 else distance
+    push = modes._replace(centers=centers.to(device)).push
+    return Dataset((dim,), push, 1 + dim, measure, keep, CHUNK, modes=modes)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from benchmark import data
 from benchmark.core.files import read_json
 from benchmark.core.run import Run
-from benchmark.data import DATASETS
 
 # Milliseconds per iteration on the ring at B = 128, compiled, one thread: medians over the seeds of
 # results/committed/mixtures (two-core AMD EPYC); scaled linearly in B. Only estimates rest on them.
@@ -43,13 +43,13 @@ def seconds(run: Run, out: Path) -> float:
             ms = 1e3 * record["train_seconds"] / max(record["steps"], 1)
             break
     else:
-        ms = _ms_per_step(run) * DATASETS[run.data].work * budget.batch / 128
+        ms = _ms_per_step(run) * data.entry(run.data).work * budget.batch / 128
     sampled = budget.evaluations * budget.eval_samples + budget.final_samples
     return (ms * budget.iterations + _ms_per_sample(run) * sampled) / 1e3
 
 
 def _ms_per_sample(run: Run) -> float:
-    if not DATASETS[run.data].flat:
+    if not data.entry(run.data).flat:
         return MS_PER_IMAGE
     return MS_PER_TOY_SAMPLE if run.settings.get("nets") == "toy" else MS_PER_SAMPLE
 

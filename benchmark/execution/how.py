@@ -31,7 +31,8 @@ class Execution(NamedTuple):
     timeout: seconds that a run, or a stack of runs, may take in one go. checkpoint_share: of the
     time, for saving; the interval grows where it would be exceeded. max_rss: GB of memory that its
     process may hold. slurm: on a cluster, not here. fid: scores of photographs, of runs that end
-    here. data_root, offline: as of ``data.fetch.configure``.
+    here. keep_generator: as of ``training.loop.execute``. data_root, offline: as of
+    ``data.fetch.configure``.
     """
 
     out: Path
@@ -47,6 +48,7 @@ class Execution(NamedTuple):
     max_rss: float | None = None
     slurm: Slurm | None = None
     fid: Fid | None = None
+    keep_generator: bool = False
     data_root: Path | None = None
     offline: bool = False
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from benchmark import data
+from benchmark.core.modules import is_plugin
 from benchmark.core.run import Run
-from benchmark.data import DATASETS
 from benchmark.execution.how import Event, Execution
 from benchmark.execution.worker import Stopper, attempt
-from methods import REGISTRY
 
 
 def launch(runs: Sequence[Run], how: Execution, report: Callable[[Event], None]) -> None:
@@ -36,7 +36,7 @@ def guarded(runs: Sequence[Run], how: Execution) -> bool:
     """Whether the runs need a process of their own even one at a time: for a limit to be kept, or
     since code from outside this project may end the process it runs in.
     """
-    foreign = any(run.module not in REGISTRY.values() for run in runs)
+    foreign = any(is_plugin(name) for run in runs for name in (run.module, run.source))
     return bool(runs) and (how.timeout is not None or how.max_rss is not None or foreign)
 
 
@@ -46,7 +46,7 @@ def stacks(runs: Sequence[Run], how: Execution) -> list[list[Run]]:
     """
     groups: dict[tuple, list[Run]] = {}
     for run in runs:
-        faster = how.device == "cuda" and DATASETS[run.data].flat
+        faster = how.device == "cuda" and data.entry(run.data).flat
         together = faster if how.stack is None else how.stack
         key = (run.dataset, run.label, None if together else run.seed)
         groups.setdefault(key, []).append(run)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmark.core.errors import Interrupted, StorageError, first_line
+from benchmark.core.modules import path_of
 from benchmark.core.run import Run, pays
 from benchmark.data import fetch
 from benchmark.execution.how import Event, Execution
@@ -86,7 +89,7 @@ def attempt(
         except (Interrupted, StorageError):
             raise
         except Exception as error:
-            return events + [_failure(folder, how, first_line(error)) for folder in free]
+            return events + [_raised(folder, how, error) for folder in free]
 
 
 def _train(
@@ -121,6 +124,7 @@ def _train(
         saving=Saving(how.checkpoint_seconds, how.checkpoint_share),
         progress=progress,
         fid=how.fid,
+        keep_generator=how.keep_generator,
     )
     return [
         Event(run, run.budget.iterations, status)
@@ -153,6 +157,24 @@ def failures(unit: Sequence[Run], how: Execution, reason: str) -> list[Event]:
         except Held as held:
             events.append(Event(run, status="held", reason=str(held)))
     return events
+
+
+def _raised(folder: RunFolder, how: Execution, error: Exception) -> Event:
+    """Record what a method raised: in a line, with the last line of the method's own code; and
+    whole in a file, which the event names.
+    """
+    own = {path_of(name).parent for name in (folder.run.module, folder.run.source)}
+    frames = [
+        f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).parent in own
+    ]
+    reason = first_line(error)
+    if frames:
+        reason += f", {Path(frames[-1].filename).name} line {frames[-1].lineno}: {frames[-1].line}"
+    event = _failure(folder, how, reason)
+    if event.status != "failed":
+        return event
+    folder.write_error("".join(traceback.format_exception(error)))
+    return event._replace(reason=f"{reason} (traceback in {folder.error})")
 
 
 def _failure(folder: RunFolder, how: Execution, reason: str) -> Event:

@@ -13,7 +13,6 @@ reference facts).
 
 from __future__ import annotations
 
-import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -23,13 +22,14 @@ from pydantic_core import PydanticSerializationError
 
 from benchmark import data
 from benchmark.core.errors import UserError, shortened, unknown
-from benchmark.core.modules import config_class, is_file, load_module
+from benchmark.core.modules import came_later, config_class, load_module
 from benchmark.core.run import DatasetSettings, Run
 from benchmark.core.schema import validated
 from benchmark.data import DATASETS
 from benchmark.experiments import strays
 from benchmark.experiments.extent import extent
 from benchmark.experiments.labels import bracket, cut, parse_label, parse_override
+from benchmark.experiments.plugins import known
 from benchmark.experiments.presets import known_as, load_preset, source
 from benchmark.experiments.variants import default_settings, variant_settings
 from methods import PAPER, REFERENCES, REGISTRY
@@ -45,40 +45,51 @@ class Job:
         plugins: tuple[str, ...] = (),
         seeds: tuple[int, ...] | None = None,
     ) -> None:
-        self.preset = load_preset(preset)
         self.source = preset if preset.endswith(".yaml") else known_as(preset)
         self.name = Path(self.source).stem
         self.seeds = seeds
-        self.modules = dict(REGISTRY)
-        self.usual = [*PAPER, *REFERENCES]  # what is compared where nothing is named
-        for path in plugins:
-            stem = Path(path).stem
-            if not is_file(path):
-                raise UserError(f"--plugin {shortened(path)}: no such file")
-            if not re.fullmatch(r"[A-Za-z_]\w{0,59}\.py", Path(path).name, re.ASCII):
-                raise UserError(f"--plugin {path}: must be a Python file named like a module")
-            if stem in self.modules or stem in DATASETS:
-                raise UserError(f"--plugin {path}: {stem!r} is taken; rename the file")
-            self.modules[stem] = str(Path(path).resolve())
-            self.usual.append(stem)
+        self.modules, self.data = known(plugins)
+        plugged = [name for name in self.modules if name not in REGISTRY]
+        self.usual = [*PAPER, *REFERENCES, *plugged]  # what is compared where nothing is named
+        self.preset = load_preset(preset, self.modules)
+        self.plugins = [Path(path).name for path in plugins]
+        about = {entry.data or name for name, entry in self.preset.datasets.items()}
+        added = [d for d in self.data if d not in {*DATASETS, *about} and self.has(d)]
+        self.datasets = [*self.preset.datasets, *added]
         self.overrides: dict[str, dict[str, Any]] = {}
         for owner, key, value in map(parse_override, overrides):
             owner = owner if owner in self.modules else known_as(owner, self.name)
-            if owner not in self.modules and owner not in self.preset.datasets:
+            if owner not in self.modules and owner not in self.datasets:
                 raise unknown("method or dataset in --set", owner, [*self.modules, *DATASETS])
             self.overrides.setdefault(owner, {})[key] = value
         # Another budget is another experiment: it gets a results folder of its own.
-        changed = [o for o in sorted(self.overrides) if o in self.preset.datasets]
         self.folder = self.name + "".join(
-            bracket(self.overrides[owner], f"{owner}.") for owner in changed
+            bracket(values, f"{owner}.")
+            for owner in sorted(self.overrides)
+            if owner in self.datasets and (values := self.changed(owner, budget=True))
         )
         self.folder = cut(self.folder, 200)
         for owner in self.overrides:
-            if owner in self.preset.datasets:
+            if owner in self.datasets:
                 self.budget(owner)
-            else:
-                for dataset in self.preset.datasets:
+            if owner in self.modules:
+                for dataset in self.datasets:
                     self._settings(dataset, owner)
+
+    def changed(self, owner: str, budget: bool = False) -> dict[str, Any]:
+        """What ``--set`` says of a method, or of a dataset's budget: the name of a plugin may be
+        both.
+        """
+        values = self.overrides.get(owner, {})
+        if owner in self.modules and owner in self.datasets:
+            return {
+                k: v for k, v in values.items() if (k in DatasetSettings.model_fields) == budget
+            }
+        return values if budget == (owner in self.datasets) else {}
+
+    def own(self) -> list[str]:
+        """The experiments on data of plugins."""
+        return [name for name in self.datasets if self.budget(name).data not in DATASETS]
 
     def feeding(self, artefact: str) -> list[str]:
         """The experiments that an artefact is made of; points in the plane, where they say nothing
@@ -86,9 +97,9 @@ class Job:
         """
         plane = ("fig2", "fig3")
         found = []
-        for name in self.preset.datasets:
+        for name in self.datasets:
             budget = self.budget(name)
-            usual = plane if data.family(budget.data) == "plane" else ()
+            usual = plane if self.data[budget.data].family == "plane" else ()
             if artefact in (budget.feeds or usual):
                 found.append(name)
         return found
@@ -108,25 +119,30 @@ class Job:
 
     def _entry(self, dataset: str) -> str:
         """The preset's name for a dataset's settings: a stand-in has those of its original."""
-        if dataset in self.preset.datasets or dataset not in DATASETS:
+        if dataset in self.preset.datasets or dataset not in self.data:
             return dataset
-        like = DATASETS[dataset].like
+        like = self.data[dataset].like
         found = (n for n, d in self.preset.datasets.items() if like and (d.data or n) == like)
         return next(found, dataset)
 
     def budget(self, dataset: str) -> DatasetSettings:
         """The dataset's settings with ``--set`` applied."""
         if not self.has(dataset):
-            raise unknown("dataset", dataset, self.preset.datasets)
+            raise unknown("dataset", dataset, self.datasets)
         entry = self._entry(dataset)
         base = self.preset.datasets[entry].model_dump()
-        own = base["data"] if entry == dataset else None  # else it stands in for the entry's
-        changed = base | {"data": own or dataset} | self.overrides.get(entry, {})
-        settings = validated(
-            DatasetSettings, changed, lambda place: self._source(entry, place, dataset)
-        )
-        if settings.data not in DATASETS:
-            raise unknown(f"data of {dataset} in preset {self.name}", settings.data, DATASETS)
+        about = (base["data"] or dataset) if entry == dataset else dataset
+        changed = base | {"data": about} | self.changed(entry, budget=True)
+        if entry != dataset:
+            changed |= self.changed(dataset, budget=True)
+
+        def where(place: tuple) -> str:
+            owner = dataset if place[:1] and place[0] in self.overrides.get(dataset, {}) else entry
+            return self._source(owner, place, dataset)
+
+        settings = validated(DatasetSettings, changed, where)
+        if settings.data not in self.data:
+            raise unknown(f"data of {dataset} in preset {self.name}", settings.data, self.data)
         return settings
 
     def updates(self, dataset: str, label: str) -> set[int]:
@@ -142,7 +158,7 @@ class Job:
     def label(self, method: str) -> str:
         """The method's name in results: its key, with what was changed of it in brackets."""
         key, variant, own = parse_label(method)
-        return key + bracket(self.overrides.get(key, {}) | own, variant=variant)
+        return key + bracket(self.changed(key) | own, variant=variant)
 
     def _settings(self, dataset: str, method: str, wanted: bool = False) -> dict[str, Any]:
         """The method's complete settings on a dataset, as plain values; of a run that is wanted,
@@ -151,7 +167,7 @@ class Job:
         key, variant, own = parse_label(method)
         model = config_class(load_module(self.modules[key]))
         budget = self.budget(dataset)
-        entry = DATASETS[budget.data].like or budget.data
+        entry = self.data[budget.data].like or budget.data
         defaults = default_settings().get(entry, {})
         values = (
             {k: v for k, v in defaults.get("common", {}).items() if k in model.model_fields}
@@ -160,7 +176,7 @@ class Job:
             | {k: v for k, v in budget.common.items() if k in model.model_fields}
             | budget.methods.get(key, {})
             | variant_settings(key, variant, entry)
-            | self.overrides.get(key, {})
+            | self.changed(key)
             | own
         )
 
@@ -174,8 +190,8 @@ class Job:
         except PydanticSerializationError as error:
             raise UserError(f"{where(())}: settings must be plain values: {error}") from None
         if wanted:
-            strays.refuse(model, settings, self.overrides.get(key, {}) | own, dataset, where)
-        return settings
+            strays.refuse(model, settings, self.changed(key) | own, dataset, where)
+        return {k: v for k, v in settings.items() if not came_later(model, k, v)}
 
     def _source(self, owner: str, place: tuple, shown: str, dataset: str = "") -> str:
         """Where a setting of a method (on a dataset) or of a dataset comes from, in words."""
@@ -198,7 +214,7 @@ class Job:
 
     def stand_ins(self, names: list[str]) -> list[str]:
         """The data that replace experiments where their own cannot be had."""
-        found = (DATASETS[self.budget(name).data].instead for name in names)
+        found = (self.data[self.budget(name).data].instead for name in names)
         return list(dict.fromkeys(name for name in found if name))
 
     @staticmethod
@@ -215,7 +231,7 @@ class Job:
     def variant(self, dataset: str, method: str, **settings: Any) -> str:
         """The name of a method with these settings: its key alone where it has them already."""
         usual = self._settings(dataset, method)
-        return method + bracket({k: v for k, v in settings.items() if usual[k] != v})
+        return method + bracket({k: v for k, v in settings.items() if usual.get(k) != v})
 
     def check(self, method: str) -> None:
         """Raises UserError unless the name, or a variant's, is that of a method."""
@@ -242,7 +258,7 @@ class Job:
                 method=key,
                 label=self.label(method),
                 module=self.modules[key],
-                source=DATASETS[budget.data].module,
+                source=self.data[budget.data].module,
                 seed=seed,
                 budget=budget,
                 settings=settings,

@@ -5,6 +5,7 @@ file of the user's own that says both. ``experiments.job`` resolves them to runs
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -104,12 +105,12 @@ def known_as(name: str, preset: str | None = None) -> str:
     return name
 
 
-def load_preset(name: str) -> Preset:
-    """The preset of that name, or of a YAML file. Raises UserError if there is none, or it is
-    malformed.
+def load_preset(name: str, methods: Collection[str] = REGISTRY) -> Preset:
+    """The preset of that name, or of a YAML file, with settings of no others than these methods.
+    Raises UserError if there is none, or it is malformed.
     """
     if name.endswith(".yaml"):
-        return _from_file(Path(name))
+        return _from_file(Path(name), methods)
     name = known_as(name)
     if name not in scales():
         raise unknown("preset", name, preset_names())
@@ -125,7 +126,7 @@ def load_preset(name: str) -> Preset:
     return Preset(**scales()[name].model_dump(), datasets=datasets)
 
 
-def _from_file(path: Path) -> Preset:
+def _from_file(path: Path, known: Collection[str]) -> Preset:
     if not is_file(str(path)):
         raise UserError(f"--preset {path}: no such file")
     if path.stem in scales():
@@ -137,8 +138,8 @@ def _from_file(path: Path) -> Preset:
     )
     for methods in (preset.methods, *(d.methods for d in preset.datasets.values())):
         for method in methods:
-            if method not in REGISTRY:
-                raise UserError(f"{path.name}: {unknown('method', method, REGISTRY)}")
+            if method not in known:
+                raise UserError(f"{path.name}: {unknown('method', method, known)}")
     return preset
 
 

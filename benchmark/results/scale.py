@@ -57,17 +57,20 @@ def unlike_clocks(results: Results, datasets: Iterable[str]) -> str:
 
 def clocks(results: Results, dataset: str, methods: Iterable[str] = ()) -> list[str]:
     """The conditions under which runs on a dataset were timed, of some methods or all: device,
-    hardware, and what else changes their speed. Without runs that did not say.
+    hardware, and what else changes their speed. Without runs that did not say, and the oracle's,
+    which trains nothing.
     """
-    records = results.records(dataset, methods)
+    trained = [m for m in methods or results.methods(dataset) if m != "oracle"]
+    records = results.records(dataset, trained) if trained else []
     return sorted({_clock(record) for record in records if record.get("hardware")})
 
 
 def _clock(record: dict[str, Any]) -> str:
     """What a run's seconds depend on besides what it computes, in words."""
     words = [" ".join(str(record[k]) for k in ("device", "hardware") if record.get(k))]
-    words += ["not compiled"] if not record.get("compiled", True) else []
-    words += ["native kernels"] if record.get("engine") == "native" else []
+    native = record.get("engine") == "native"
+    words += ["native kernels"] if native else []
+    words += ["not compiled"] if not native and not record.get("compiled", True) else []
     words += ["TF32"] if record.get("tf32") else []
     stacked = record.get("stacked", 1)
     words += [f"{stacked} seeds as one program"] if stacked > 1 else []

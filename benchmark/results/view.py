@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmark.core.files import read_json
+from benchmark.experiments.job import Job
 from benchmark.results.collect import collect
 from benchmark.results.equal_time import at_equal_time
 from benchmark.results.summary import summarise
@@ -60,6 +61,13 @@ class Results:
         """Those of the datasets that have runs."""
         have = {dataset for dataset, _ in self.parts}
         return [dataset for dataset in datasets if dataset in have]
+
+    def strangers(self, job: Job) -> list[str]:
+        """Datasets in the plane with runs here that a job does not know: of plugins that it was not
+        given.
+        """
+        found = [d for d in dict.fromkeys(d for d, _ in self.parts) if not job.has(d)]
+        return [d for d in found if "extent" in (self.samples(d, self.methods(d)[0]) or {})]
 
     def settings(self, dataset: str, method: str) -> dict[str, Any]:
         """A method's settings in its runs on a dataset; empty where there are none."""

@@ -7,7 +7,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-from benchmark.core.paths import ROOT
+from benchmark.core.modules import beside, imported, is_plugin, path_of
 
 LOOP = (
     "benchmark.training.prepare", "benchmark.training.loop", "benchmark.training.lane",
@@ -19,44 +19,31 @@ LOOP = (
 def code_version(method: str, data: str) -> str:
     """Hash of the code that decides a run's numbers, from the modules of its method and its data.
 
-    Covers both and everything of this project that they import of methods, metrics and data, and
-    the loop. Comments, docstrings and layout do not count, nor do other methods and data, nor which
-    file a definition stands in: editing those keeps finished runs valid.
+    Covers both and everything of this project that they import of methods, metrics and data, what
+    a plugin imports from beside it, and the loop. Comments, docstrings and layout do not count, nor
+    do other methods and data, nor which file a definition stands in: editing those keeps finished
+    runs valid.
     """
     seen: set[Path] = set()
     found: list[str] = []
-    todo = [_path(name) for name in (method, data, *LOOP)]
+    todo = [path_of(name) for name in (method, data, *LOOP)]
+    for plugin in filter(is_plugin, (method, data)):
+        todo += beside(Path(plugin)).values()
     while todo:
         path = todo.pop()
         if path is None or path in seen:
             continue
         seen.add(path)
         tree = ast.parse(path.read_text())
-        todo += [_path(name) for name in _imports(tree)]
+        todo += [path_of(name) for name in _imports(tree)]
         found += definitions(tree)
     return hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()[:16]
 
 
-def _path(name: str) -> Path | None:
-    """File of an importable name of this project, or of a plugin; None for anything else."""
-    if name.endswith(".py"):
-        return Path(name)
-    stem = ROOT.joinpath(*name.split("."))
-    for path in (stem.with_suffix(".py"), stem / "__init__.py"):
-        if path.is_file():
-            return path
-    return None
-
-
 def _imports(tree: ast.Module) -> list[str]:
     """What it imports of methods, metrics and data, but their registries, which name all."""
-    names = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-    return [n for n in names if n.startswith(("methods.", "metrics.", "benchmark.data."))]
+    ours = ("methods.", "metrics.", "benchmark.data.")
+    return [name for name in imported(tree) if name.startswith(ours)]
 
 
 def definitions(tree: ast.Module) -> list[str]:

@@ -4,7 +4,9 @@
         settings.json    what was run, and its fingerprint
         provenance.json  commit, versions, hardware, start, wall time, status
         metrics.csv      step, seconds, metric, value
+        generator.safetensors  with --keep-generator: what the players learned
         samples.npz      density counts and a few samples of the final generator
+        error.txt        only where the method raised, until it is run again: the traceback
         checkpoint*.pt   only while unfinished: the last and the one before it
 
 Files appear whole: written aside, flushed, renamed. Whoever writes holds the run's lock, a hidden
@@ -38,6 +40,7 @@ class RunFolder:
         self.code = code_version(run.module, run.source) if code is None else code
         self.fingerprint = run.fingerprint(self.code)
         self.checkpoint = self.path / "checkpoint.pt"
+        self.error = self.path / "error.txt"
 
     def matches(self) -> bool:
         """Whether what lies here came from the same settings and code."""
@@ -67,6 +70,8 @@ class RunFolder:
             with storage(self.path):
                 self.path.rename(aside)
         remove_parts(self.path)
+        with storage(self.error):
+            self.error.unlink(missing_ok=True)
         record = self.run.identity() | {"code": self.code, "fingerprint": self.fingerprint}
         write_json(self.path / "settings.json", record)
 
@@ -90,6 +95,10 @@ class RunFolder:
         for r in rows:
             table.writerow([r["step"], f"{r['seconds']:.3f}", r["metric"], repr(r["value"])])
         write_text(self.path / "metrics.csv", text.getvalue())
+
+    def write_error(self, text: str) -> None:
+        """Replace error.txt."""
+        write_text(self.error, text)
 
     def write_provenance(self, value: dict[str, Any]) -> None:
         """Replace provenance.json."""

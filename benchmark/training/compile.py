@@ -22,20 +22,25 @@ class Jit:
 
     stacked: the functions will be called under ``vmap``, whose inside the compiler cannot see; they
         are then compiled with the seed axis in them.
-    active: whether compiled code is in use, for the record.
     """
 
     def __init__(self, enabled: bool = True, stacked: bool = False) -> None:
-        self.active = enabled
+        self.enabled = enabled
         self.stacked = stacked
+        self._compiles = False
         if enabled:
             import torch
 
             os.environ.setdefault("TORCHINDUCTOR_FX_GRAPH_CACHE", "1")
             torch.compiler.reset()  # earlier methods' entries would count against its cache limit
 
+    @property
+    def active(self) -> bool:
+        """Whether compiled code is in use, for the record: not where nothing asked for it."""
+        return self.enabled and self._compiles
+
     def __call__(self, fn: Callable) -> Callable:
-        if not self.active:
+        if not self.enabled:
             return fn
         return _under_vmap(fn, self._compiled) if self.stacked else self._compiled(fn)
 
@@ -51,16 +56,16 @@ class Jit:
             nonlocal proven
             if proven:
                 return compiled(*args)
-            if not self.active:
+            if not self.enabled:
                 return fn(*args)
             try:
                 result = compiled(*args)
             except Exception as error:
                 reason = first_line(error)
                 print(f"warning: not compiling, running eagerly: {reason}", file=sys.stderr)
-                self.active = False
+                self.enabled = False
                 return fn(*args)
-            proven = True
+            proven = self._compiles = True
             return result
 
         return call

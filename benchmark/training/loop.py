@@ -18,6 +18,7 @@ from benchmark.core.run import Run
 from benchmark.data.noise import Feed
 from benchmark.store import checkpoints, provenance
 from benchmark.store.folder import RunFolder
+from benchmark.training import generator
 from benchmark.training.compile import Jit
 from benchmark.training.engine import Engine
 from benchmark.training.fid import Fid
@@ -48,14 +49,16 @@ def execute(
     saving: Saving = Saving(),  # noqa: B008
     progress: Callable[[int], None] = lambda step: None,
     fid: Fid | None = None,
+    keep_generator: bool = False,
 ) -> list[str]:
     """Train runs that differ in their seed alone, each from its checkpoint if it has one.
 
     Several are stacked into one program (``engine``), as far as they stand at the same step.
     native: whether kernels for CPUs (``methods/kernels``) do what they can. progress: called before
     every step, and often during an evaluation, with the number of steps done. fid: what photographs
-    are scored with at the end. Whatever is raised between steps ends the runs after saving their
-    states. Returns the final statuses.
+    are scored with at the end. keep_generator: leave what was learned in the folders
+    (``generator``). Whatever is raised between steps ends the runs after saving their states.
+    Returns the final statuses.
     """
     jit = jit or Jit(enabled=False)
     lanes = [Lane(run, folder) for run, folder in zip(runs, folders, strict=True)]
@@ -64,7 +67,9 @@ def execute(
             lane.resume(device)
         for step in sorted({lane.step for lane in lanes}):
             together = [lane for lane in lanes if lane.step == step]
-            _Training(together, device, jit, native, saving, progress, fid).execute()
+            _Training(
+                together, device, jit, native, saving, progress, fid, keep_generator
+            ).execute()
     return [lane.status for lane in lanes]
 
 
@@ -80,9 +85,10 @@ class _Training:
         saving: Saving,
         progress: Callable[[int], None],
         fid: Fid | None,
+        keep_generator: bool,
     ) -> None:
         self.lanes, self.device, self.jit, self.saving = lanes, device, jit, saving
-        self.progress = progress
+        self.progress, self.keep_generator = progress, keep_generator
         self.run = lanes[0].run  # all but its seed holds for every lane
         self.method, self.spec, self.dataset = prepare(self.run, jit, device, native)
         self.measure = Measure(
@@ -219,6 +225,8 @@ class _Training:
 
     def _finish(self, i: int, status: str) -> None:
         lane, state = self.lanes[i], self.engine.state(i)
+        if self.keep_generator:
+            generator.save(lane.folder.path, lane.run, state)
         x, rows = self._evaluate(i, self.run.budget.final_samples)
         if status == "complete":
             rows += lane.measured(self.measure.scores(lane.run, state))

@@ -31,7 +31,7 @@ def prepare(
 ) -> tuple[Method, Spec, Dataset]:
     """The method built for its dataset; natively, where that is asked for and there are kernels."""
     budget = run.budget
-    dataset = scaled(data.load(run.data, device), budget.coordinate_scale)
+    dataset = scaled(data.load(run.data, device, run.source), budget.coordinate_scale)
     scale = budget.coordinate_scale
     spec = Spec(dataset.x_shape, budget.z_dim, budget.batch, dataset.push, jit, scale, native)
     module = load_module(run.module)

@@ -34,10 +34,9 @@ from __future__ import annotations
 import math
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from methods.base import Spec
+from methods.base import Spec, later
 from methods.estimators import mog
 from methods.estimators.base import Estimator
 
@@ -45,9 +44,9 @@ from methods.estimators.base import Estimator
 class EMConfig(mog.MixtureConfig):
     """Settings of ``em``, besides those of ``mog``."""
 
-    rho: float = Field(0.3, gt=0, le=1)  # share of the newest batch in the statistics
-    dead: float = Field(0.01, gt=0, lt=1)  # of an even share of weight: below, a component restarts
-    min_std: float = Field(0.01, gt=0)  # of a component, coordinates times Spec.scale
+    rho: float = later(0.3, gt=0, le=1)  # share of the newest batch in the statistics
+    dead: float = later(0.01, gt=0, lt=1)  # of an even share of weight: below, a component restarts
+    min_std: float = later(0.01, gt=0)  # of a component, coordinates times Spec.scale
 
 
 def build(spec: Spec, cfg: EMConfig) -> Estimator:

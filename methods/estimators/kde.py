@@ -28,10 +28,9 @@ from __future__ import annotations
 import math
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from methods.base import MethodConfig, Spec
+from methods.base import MethodConfig, Spec, later
 from methods.estimators import mog
 from methods.estimators.base import Estimator
 
@@ -39,9 +38,9 @@ from methods.estimators.base import Estimator
 class KDEConfig(MethodConfig):
     """Settings of ``kde``."""
 
-    kernels: int = Field(1024, ge=2)  # N; beyond one batch, of earlier ones, without a gradient
-    start_width: float = Field(0.3, gt=0)  # h at first, coordinates times Spec.scale
-    min_width: float = Field(0.01, gt=0)  # of h, likewise
+    kernels: int = later(1024, ge=2)  # N; beyond one batch, of earlier ones, without a gradient
+    start_width: float = later(0.3, gt=0)  # h at first, coordinates times Spec.scale
+    min_width: float = later(0.01, gt=0)  # of h, likewise
 
 
 def build(spec: Spec, cfg: KDEConfig) -> Estimator:

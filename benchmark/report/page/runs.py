@@ -14,6 +14,7 @@ from benchmark.artefacts.drawing import style
 from benchmark.core.errors import UserError
 from benchmark.core.files import read_json
 from benchmark.core.run import pays
+from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
 from benchmark.experiments.labels import parse_label
 from benchmark.report.claims.evidence import Evidence, shipped
@@ -137,13 +138,14 @@ def _run(evidence: Evidence, job: Job, dataset: str, label: str, path: Path, rec
 def command(job: Job, dataset: str, label: str, seed: str, record: dict, source: dict) -> str:
     """The shell command that trains a run again, with the code it was made with."""
     key, settings = label.partition("[")[0], _mapping(record, "settings")
+    data = str(record.get("data", dataset))
     words = ["python", "-m", "benchmark"]
-    if key not in REGISTRY:
-        words += ["--plugin", f"{key}.py"]
+    plugins = [key] * (key not in REGISTRY) + [data] * (data not in DATASETS)
+    words += [word for name in dict.fromkeys(plugins) for word in ("--plugin", f"{name}.py")]
     spelled = _spelled(job, dataset, label, settings)
     words += ["--methods", spelled[0], "--dataset", dataset, "--preset", job.name, "--seeds", seed]
-    changes = [(owner, k, v) for owner, values in job.overrides.items()
-               if owner in job.preset.datasets for k, v in values.items()]  # fmt: skip
+    changes = [(owner, k, v) for owner in job.overrides if owner in job.datasets
+               for k, v in job.changed(owner, budget=True).items()]  # fmt: skip
     for owner, name, value in changes + [(key, k, v) for k, v in spelled[1].items()]:
         words += ["--set", f"{owner}.{name}={_yaml(value)}"]
     if source.get("device"):

@@ -170,7 +170,9 @@ def command(name: str, preset: str, job: Job | None = None) -> str:
     that the folder stands for.
     """
     words = ["python", "-m", "benchmark", "--reproduce", name, "--preset", preset]
-    for owner, values in (job.overrides if job else {}).items():
-        if owner in job.preset.datasets:
-            words += [w for k, v in values.items() for w in ("--set", f"{owner}.{k}={v}")]
+    if job:
+        words += [word for file in job.plugins for word in ("--plugin", file)]
+        for owner in (o for o in job.overrides if o in job.datasets):
+            for k, v in job.changed(owner, budget=True).items():
+                words += ["--set", f"{owner}.{k}={v}"]
     return shlex.join(words)
