@@ -15,7 +15,7 @@ from conftest import batch, build, flat
 from benchmark.core.run import MIN_STEPS, pays
 from benchmark.data import load
 from benchmark.training.compile import Jit
-from benchmark.training.prepare import prepare
+from benchmark.training.prepare import set_up_torch
 from methods import REGISTRY, lbt
 from methods.base import Spec
 
@@ -151,7 +151,7 @@ def test_training_counts_what_is_below_the_smallest_normal_number_as_nothing():
     """The weights of a mixture's far components are such numbers, and slow ones."""
     small = torch.full((100,), 1e-30)
     try:
-        prepare.set_up_torch()
+        set_up_torch()
         assert (small * 1e-10 == 0).all()
     finally:
         torch.set_flush_denormal(False)

@@ -40,7 +40,7 @@ def test_what_is_not_trained_cannot_support_a_bound_nor_a_likeness(tmp_path):
     alike = claim("alike", method="lbt", than=["gan"], margin=1)
     for preset, verdicts in (
         ("quick", ("inconclusive", "inconclusive")),
-        ("ring", ("supported", "inconclusive")),
+        ("ring-authors-batch", ("supported", "inconclusive")),
         ("full", ("supported", "supported")),
     ):
         assert (verdict(bound, tmp_path, preset)[0], verdict(alike, tmp_path, preset)[0]) == (
@@ -76,9 +76,9 @@ def test_the_best_evidence_is_what_was_run_most_not_what_came_out_best(tmp_path)
     write_finals(tmp_path, "lbt", [1, 1, 1], preset="ring-authors-batch", share=0.5)
     write_finals(tmp_path, "lbt", [8, 8], preset="paper")
     write_finals(tmp_path, "lbt", [8, 8, 8], preset="full", estimator="mog")
-    names = ["full", "paper", "quick", "ring"]
+    names = ["full", "paper", "quick", "ring-authors-batch"]
     judged = judge(rule, [Evidence(tmp_path, name) for name in names])
-    assert (judged.preset, judged.verdict) == ("ring", "not supported")
+    assert (judged.preset, judged.verdict) == ("ring-authors-batch", "not supported")
 
 
 def test_a_variant_is_found_by_its_settings(tmp_path):
@@ -100,4 +100,6 @@ def test_what_is_lost_is_counted_where_it_was_looked_at_most_often(tmp_path):
     rule = {"methods": ["lbt"], "value": 0.1}
     lost = judge(claim("at_most", statistic="setbacks", **rule), folders)
     assert (lost.verdict, lost.preset) == ("not supported", "quick")
-    assert judge(claim("at_least", methods=["lbt"], value=8), folders).preset == "ring"
+    assert (
+        judge(claim("at_least", methods=["lbt"], value=8), folders).preset == "ring-authors-batch"
+    )

@@ -14,14 +14,15 @@ from benchmark.cli import main
 from benchmark.core import strict_yaml
 from benchmark.core.errors import UserError
 from benchmark.core.files import write_json
-from benchmark.experiments import job
-from benchmark.experiments import presets as config
+from benchmark.experiments.labels import LABEL_LENGTH, bracket, parse_label
+from benchmark.experiments.presets import CATALOGUE, SCALES
+from benchmark.experiments.variants import DEFAULTS
 from benchmark.results import inert, tables
 from benchmark.results.view import Results
 
 CONFIGURATIONS = 10_000 if LONG else 300
-PRESET = """description: a test
-scale: a test
+PRESET = """about: a test
+note: a test
 seeds: [0]
 methods:
   lbt: {M: 2}
@@ -37,13 +38,13 @@ NASTY = "<script>alert(1)</script>|$\\input{x}$ [a](b) `c` =1+1 \x1b[31m"
 
 
 @pytest.fixture
-def preset(tmp_path, monkeypatch):
-    """Write a preset named mine; returns how to run it."""
-    monkeypatch.setattr(config, "PRESETS", tmp_path)
+def preset(tmp_path):
+    """Write a preset of one's own; returns how to run it."""
 
     def run(content: str, *options: str) -> int:
-        (tmp_path / "mine.yaml").write_bytes(content.encode(errors="surrogateescape"))
-        command = ["--preset", "mine", "--methods", "gan,lbt", "--plan", "--out", tmp_path / "out"]
+        file = tmp_path / "mine.yaml"
+        file.write_bytes(content.encode(errors="surrogateescape"))
+        command = ["--preset", file, "--methods", "gan,lbt", "--plan", "--out", tmp_path / "out"]
         return main([*map(str, command), *options])
 
     return run
@@ -67,8 +68,8 @@ BAD = {
     "parent folder": ("  ring:", "  ../../ring:", "mine.yaml, line 7"),
     "html": ("  ring:", "  <b>ring</b>:", "mine.yaml, line 7"),
     "formula": ("  ring:", "  =HYPERLINK():", "mine.yaml, line 7"),
-    "scale": ("scale: a test", "scale: <script>x</script>", "mine.yaml, line 2: scale"),
-    "latex": ("scale: a test", "scale: $\\input{/etc/passwd}$", "mine.yaml, line 2: scale"),
+    "note": ("note: a test", "note: <script>x</script>", "mine.yaml, line 2: note"),
+    "latex": ("note: a test", "note: $\\input{/etc/passwd}$", "mine.yaml, line 2: note"),
     "seed": ("seeds: [0]", "seeds: [-1]", "mine.yaml, line 3: seeds.0"),
     "not UTF-8": ("a test", "\udcff", "mine.yaml: is not UTF-8"),
     "null byte": ("a test", "\0", "mine.yaml: "),
@@ -182,7 +183,7 @@ def test_numbers_are_those_of_yaml_1_2():
 
 
 def test_shipped_settings_read_as_before():
-    for path in [*config.PRESETS.glob("*.yaml"), config.DEFAULTS]:
+    for path in [*CATALOGUE.glob("*.yaml"), SCALES, DEFAULTS]:
         content = path.read_text()
         assert strict_yaml.load(content, path.name) == yaml.safe_load(content)
 
@@ -202,7 +203,7 @@ def test_names_are_inert_in_every_table(tmp_path):
     assert not set("`$") & set(markdown.replace("\\`", "").replace("\\$", ""))
     terminal = tables.render(results.summary, lambda dataset: NASTY)
     assert all(line.isprintable() for line in terminal.splitlines())
-    for path in (tmp_path / "mine").glob("*.csv"):
+    for path in (tmp_path / "mine").glob("[ms]*.csv"):
         table = pd.read_csv(path, dtype=str)
         assert len(table) == len(names)
         for column in ("dataset", "method"):
@@ -247,10 +248,10 @@ def test_names_of_a_plugin_are_inert(tmp_path):
 
 
 def test_settings_that_would_share_a_folder_do_not(tmp_path):
-    labels = {job.bracket({"a": value}) for value in ("x/y", "x_y", "x y", "x" * 300, "x" * 301)}
-    assert len(labels) == 5 and max(map(len, labels)) <= job.LABEL_LENGTH
+    labels = {bracket({"a": value}) for value in ("x/y", "x_y", "x y", "x" * 300, "x" * 301)}
+    assert len(labels) == 5 and max(map(len, labels)) <= LABEL_LENGTH
 
 
 def test_a_label_of_unclosed_brackets_is_refused():
     with pytest.raises(UserError):
-        job.parse_label("lbt[K=3")
+        parse_label("lbt[K=3")

@@ -110,7 +110,7 @@ def test_parse_seeds_refuses_minus_one():
 def test_other_commands_refuse_in_one_line_too(command, reason):
     module, *options = command.split()
     found = subprocess.run(
-        [sys.executable, "-m", f"benchmark.{module}", *options],
+        [sys.executable, "-m", f"benchmark.tools.{module}", *options],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert found.returncode == 2 and found.stdout == ""

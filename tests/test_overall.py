@@ -72,7 +72,6 @@ def test_links_resolve_and_only_pages_that_exist_are_linked(read, written):
 
 def test_presets_are_described(read):
     at = read.text.index("Ring and grid of every method at batch 128")
-    assert "1.5 % (ring) and 0.1 % (grid)" in read.text[at : at + 200]
     assert "3 runs; 1 claim rests on it. It has no page" in read.text[at : at + 400]
 
 

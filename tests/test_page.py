@@ -16,12 +16,11 @@ from PIL import Image
 from reader import COLOURS, PICTURES, WIDTHS, Reader
 from test_hostile import NASTY
 
-from benchmark import cli as command_line
 from benchmark.cli import main
 from benchmark.cli.options import parser
 from benchmark.core.files import write_json
 from benchmark.experiments.job import Job
-from benchmark.report import page
+from benchmark.report import page, rebuild
 from benchmark.report.claims import ledger
 from benchmark.report.claims.claim import load as load_claims
 from benchmark.report.page import curves, runs
@@ -198,7 +197,7 @@ def test_hostile_text_is_inert(hostile):
 def test_a_page_that_fails_is_one_line_and_loses_nothing(folder, written, monkeypatch, capsys):
     before = written.read_bytes()
     monkeypatch.setattr(page, "content", lambda *_: 1 / 0)
-    assert command_line.draw(command_line.PAGE, Results(folder, "quick"), Job("quick")) == 1
+    assert rebuild.draw(rebuild.PAGE, Results(folder, "quick"), Job("quick")) == 1
     error = capsys.readouterr().err
     assert error == "page: failed: ZeroDivisionError: division by zero\n"
     assert written.read_bytes() == before

@@ -34,8 +34,8 @@ def test_an_artefact_is_labelled_by_what_it_is_made_of(tmp_path):
     every = sections.every(Results(tmp_path, "quick"), Job("quick"), judged)
     found = {section.name: section for section in every}
     assert found["fig1"].scale == "computed, not trained"
-    assert found["theory"].scale.startswith("computed; its runs: 1,000 generator updates")
-    assert found["estimators"].scale.startswith("settings by search")
+    assert found["theory"].scale.startswith("computed; its runs: 1,000 of 1,000,000 released")
+    assert "settings by search" in found["estimators"].scale
     assert found["estimators"].data == ["estimators_ring"] and found["theory"].data == [
         "ring_unrolling"
     ]
@@ -44,7 +44,10 @@ def test_an_artefact_is_labelled_by_what_it_is_made_of(tmp_path):
         Results(tmp_path, "mixtures-batch-128"), Job("mixtures-batch-128"), judged
     )
     (theory,) = (section for section in mixtures if section.name == "theory")
-    assert [words for words, _ in theory.absent] == ["Not drawn here."]
+    assert [words for words, _ in theory.absent] == [
+        "The preset mixtures-batch-128 has no runs for it.",
+        "Not drawn here.",
+    ][1:]
 
 
 def test_a_command_names_commit_device_budget_and_plugin():

@@ -92,7 +92,7 @@ def test_the_tables_shown_are_the_committed_ones():
 def test_the_committed_ledger_is_what_the_committed_runs_say():
     """Of the claims and rules as they are now: neither may change without the other."""
     committed = ROOT / "results" / "committed"
-    found = table(ledger(committed))[["claim", "text", "verdict"]].astype(str)
+    found = table(ledger.of(committed))[["claim", "text", "verdict"]].astype(str)
     kept = pd.read_csv(committed / "claims.csv")[["claim", "text", "verdict"]].astype(str)
     pd.testing.assert_frame_equal(found.reset_index(drop=True), kept)
 

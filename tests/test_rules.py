@@ -41,7 +41,7 @@ def test_a_bound_that_a_blob_meets_needs_quality_besides(tmp_path):
         )
     judged = judge(rule, [Evidence(tmp_path, "quick")])
     assert judged.verdict == "supported" and judged.deciding.estimate == 8
-    found, reason = verdict(rule, tmp_path, "ring")
+    found, reason = verdict(rule, tmp_path, "ring-authors-batch")
     assert found == "inconclusive" and "high quality (%), lbt at least 50 fails" in reason
 
 
@@ -118,7 +118,7 @@ def test_a_bound_missed_infinitely_in_every_seed_fails(tmp_path):
     write_finals(
         tmp_path, "lbt", [math.inf, 0.5, 0.5], "intra_mode_kl", preset="ring-authors-batch"
     )
-    assert verdict(rule, tmp_path, "ring")[0] == "inconclusive"
+    assert verdict(rule, tmp_path, "ring-authors-batch")[0] == "inconclusive"
 
 
 @pytest.mark.parametrize(("rival", "expected"), [(10, "inconclusive"), (5, "supported")])

@@ -18,7 +18,7 @@ from benchmark.experiments.job import Job
 from benchmark.report import page
 from benchmark.report.claims import ledger
 from benchmark.report.claims.evidence import Evidence
-from benchmark.report.page import overall, scale
+from benchmark.report.page import scale
 from benchmark.results.scale import clocks, scale_of
 from benchmark.results.view import Results
 
@@ -91,9 +91,9 @@ def test_runs_of_another_budget_than_the_presets_are_told(tmp_path):
     results = earlier(tmp_path)
     assert scale_of(results, job, "estimators_grid") == job.scale("estimators_grid") + NOTE
     assert scale_of(results, job, "estimators_ring") == job.scale("estimators_ring")
-    assert (
-        scale_of(results, job) == job.scale()
-    )  # is not about the grid, which has words of its own
+    both = scale_of(results, job, "estimators_grid", "estimators_ring")
+    assert both == "; ".join(f"estimators_{d}: {scale_of(results, job, f'estimators_{d}')}"
+                             for d in ("grid", "ring"))  # fmt: skip
 
 
 def test_a_change_that_a_folder_is_named_after_is_no_other_budget(tmp_path):
@@ -129,23 +129,24 @@ def test_another_budget_is_told_wherever_the_scale_is(tmp_path):
     assert any(scale.endswith(NOTE) for scale in ledger.table(judged)["scale"])
 
 
-def test_the_presets_own_words_are_about_the_datasets_without_any(tmp_path):
+def test_the_share_of_the_released_training_is_computed(tmp_path):
+    words = "6,000 of 1,000,000 released generator updates (0.6 %), batch 128 instead of 512"
+    assert Job("quick").scale("ring") == words
+    changed = Job("quick", ("ring.iterations=20000", "ring.batch=512"))
+    assert changed.scale("ring").startswith("20,000 of 1,000,000 released generator updates (2 %);")
+    assert Job("quick").scale("toy1d") == "10,000 generator updates, batch 512"  # none are released
     with_budget(tmp_path, "lbt", iterations=6000, batch=512)
-    words = Job("quick").scale() + "; some runs of another budget: batch 512"
-    assert scale_of(Results(tmp_path, "quick"), Job("quick")) == words
-    assert words[1:] in page.render(Evidence(tmp_path, "quick"), Job("quick"))
-    (folder,) = overall.content(tmp_path, [])["listed"]
-    assert folder.scale == words
+    words += "; some runs of another budget: batch 512"
+    assert words in page.render(Evidence(tmp_path, "quick"), Job("quick"))
 
 
-@pytest.mark.parametrize("name", ["ring", "ring[lbt.K=5]"])
+@pytest.mark.parametrize("name", ["ring-authors-batch", "ring-authors-batch[ring.batch=64]"])
 def test_that_runs_were_timed_under_unlike_conditions_is_told(tmp_path, name):
     for label, machine in (("lbt", "A"), ("gan", "A"), ("lsgan", "B"), ("veegan", "")):
         write_finals(tmp_path, label, [8, 8], preset=name, machine=machine)
     write_finals(tmp_path, "gan", [8, 8], preset=name, dataset="grid", machine="A")
     note = "; timed under unlike conditions: cpu A and cpu B"
     assert Evidence(tmp_path, name).scale("ring").endswith(note)
-    assert Evidence(tmp_path, name).scale("").endswith(note)
     assert "conditions" not in Evidence(tmp_path, name).scale("grid")
     assert clocks(Results(tmp_path, name), "ring", ["gan", "veegan"]) == ["cpu A"]
 
@@ -189,14 +190,17 @@ def test_the_scale_of_images_names_what_the_preset_gives_to_all_methods(preset):
 
 def test_table_1_tells_several_entries_of_its_data_apart(tmp_path):
     curves = {"smnist_modes": [1.0, 9.0], "smnist_kl": [6.9, 5.0]}
-    first, other = "stacked_mnist", "stacked_mnist_equal_time"  # the data's own name leads
-    write_run(tmp_path, "gan", 0, curves, preset="stacked-mnist", dataset=first)
+    first, other = "stacked_mnist_small", "stacked_mnist_equal_time"
+    data = "stacked_mnist"
+    write_run(tmp_path, "gan", 0, curves, preset="stacked-mnist", dataset=first, data=data)
     job = Job("stacked-mnist")
     results = Results(tmp_path, "stacked-mnist")
-    assert list(table1.rows(results, results.stacked())["note"])[:1] == [""]
-    write_run(tmp_path, "gan", 0, curves, preset="stacked-mnist", dataset=other, data=first)
+    shown = results.among(job.drawn("table1"))
+    assert shown == [first] and list(table1.rows(results, shown)["note"])[:1] == [""]
+    write_run(tmp_path, "gan", 0, curves, preset="stacked-mnist", dataset=other, data=data)
     results = Results(tmp_path, "stacked-mnist")
-    assert results.stacked() == [first, other]
-    assert list(table1.rows(results, results.stacked())["note"])[:2] == [first, other]
-    text = table1.caption(results, first, results.stacked(), job)
+    shown = results.among(job.drawn("table1"))
+    assert shown == [first, other]
+    assert list(table1.rows(results, shown)["note"])[:2] == [first, other]
+    text = table1.caption(results, data, shown, job)
     assert f"{first}: " in text and f"{other}: " in text

@@ -25,25 +25,28 @@ def test_seconds_of_different_machines_do_not_compare(tmp_path, rule):
     for label, seconds in costs.items():
         for seed in range(3):
             curves = {"modes_covered": [0, 1.0 + (label == "gan")]}
-            for preset, machine in (("quick", "A"), ("ring", "B" if label == "lbt" else "A")):
+            for preset, machine in (
+                ("quick", "A"),
+                ("ring-authors-batch", "B" if label == "lbt" else "A"),
+            ):
                 write_run(
                     tmp_path, label, seed, curves, preset=preset, machine=machine,
                     seconds=seconds + 0.001 * seed,
                 )  # fmt: skip
     assert verdict(cost, tmp_path, "quick")[0] == "supported"
-    found, reason = verdict(cost, tmp_path, "ring")
+    found, reason = verdict(cost, tmp_path, "ring-authors-batch")
     assert (found, reason) == (
         "inconclusive",
         "timed under unlike conditions: cpu A and cpu B",
     )
-    assert verdict(modes, tmp_path, "ring")[0] == "supported"
+    assert verdict(modes, tmp_path, "ring-authors-batch")[0] == "supported"
 
 
 def test_seconds_beside_other_programs_and_of_seeds_in_one_are_no_measure(tmp_path):
     rule = claim("better", metric="", statistic="seconds", method="gan", than=["lbt"])
     for preset, how, words in (
         ("quick", {"stacked": 3}, "one reading"),
-        ("ring", {"shared": True}, "beside other programs"),
+        ("ring-authors-batch", {"shared": True}, "beside other programs"),
     ):
         for label, seconds in (("gan", 10), ("lbt", 11)):
             for seed in range(3):
@@ -58,7 +61,7 @@ def test_seconds_beside_other_programs_and_of_seeds_in_one_are_no_measure(tmp_pa
 
 def test_seconds_that_compare_are_better_evidence_than_more_training(tmp_path):
     """Of what does not rest on seconds, the longer runs are."""
-    for preset, stacked, share in (("quick", 1, 0.01), ("ring", 3, 1)):
+    for preset, stacked, share in (("quick", 1, 0.01), ("ring-authors-batch", 3, 1)):
         for label, seconds in (("gan", 10), ("lbt", 11)):
             for seed in range(3):
                 curves = {"modes_covered": [0, 1.0 + (label == "gan")]}
@@ -71,7 +74,7 @@ def test_seconds_that_compare_are_better_evidence_than_more_training(tmp_path):
     modes = claim("better", method="gan", than=["lbt"])
     judged = judge(cost, folders)
     assert (judged.verdict, judged.preset) == ("supported", "quick")
-    assert judge(modes, folders).preset == "ring"
+    assert judge(modes, folders).preset == "ring-authors-batch"
 
 
 def test_a_failed_run_has_no_seconds_and_no_machine(tmp_path):

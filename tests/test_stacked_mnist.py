@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -18,30 +17,72 @@ from benchmark.data import load
 from benchmark.data.base import pixels
 from benchmark.data.stacked import INDEX_DIM, stacks
 from benchmark.experiments.job import Job
-from metrics import classifier, stacked_mnist_metrics
+from metrics import METRICS, classifier, stacked_mnist_metrics
 
 needs_mnist = pytest.mark.skipif(
     not files.mnist_found(), reason="no MNIST in DATA_ROOT (see README)"
 )
 
 
-def test_a_uniform_sampler_scores_all_modes_and_no_kl():
+def every_triple(repeats: int = 1) -> torch.Tensor:
     index = torch.arange(1000)
-    digits = torch.stack([index // 100, index // 10 % 10, index % 10], dim=1).repeat(3, 1)
-    assert stacked_mnist_metrics(digits) == {"smnist_modes": 1000, "smnist_kl": 0}
+    return torch.stack([index // 100, index // 10 % 10, index % 10], dim=1).repeat(repeats, 1)
+
+
+def test_a_uniform_sampler_scores_all_modes_and_no_kl():
+    expected = {"smnist_modes": 1000, "smnist_kl": 0, "smnist_effective_modes": 1000}
+    assert stacked_mnist_metrics(every_triple(3)) == expected
 
 
 def test_total_collapse_scores_one_mode_and_log_1000():
     got = stacked_mnist_metrics(torch.full((26_000, 3), 7))
     assert got["smnist_modes"] == 1
     assert got["smnist_kl"] == pytest.approx(math.log(1000))
+    assert got["smnist_effective_modes"] == pytest.approx(1)
 
 
 def test_half_the_modes():
-    index = torch.arange(500)
-    digits = torch.stack([index // 100, index // 10 % 10, index % 10], dim=1)
-    got = stacked_mnist_metrics(digits)
+    got = stacked_mnist_metrics(every_triple()[:500])
     assert (got["smnist_modes"], got["smnist_kl"]) == (500, pytest.approx(math.log(2)))
+    assert got["smnist_effective_modes"] == pytest.approx(500)
+
+
+def test_a_rare_mode_counts_whole_but_not_as_effective():
+    """Two modes, 999 to 1: exp of their entropy is how many equal ones they are worth."""
+    digits = torch.zeros(1000, 3, dtype=torch.long)
+    digits[0] = 9
+    got = stacked_mnist_metrics(digits)
+    entropy = -(0.999 * math.log(0.999) + 0.001 * math.log(0.001))
+    assert got["smnist_modes"] == 2
+    assert got["smnist_effective_modes"] == pytest.approx(math.exp(entropy))
+
+
+def test_a_stack_is_certain_if_all_three_digits_are():
+    certain = torch.ones(1000, 3, dtype=torch.bool)
+    certain[250:500, 1] = False
+    certain[500:] = False
+    got = stacked_mnist_metrics(every_triple(), certain=certain)
+    assert (got["smnist_modes"], got["smnist_certain_modes"]) == (1000, 250)
+    assert got["smnist_certain_kl"] == pytest.approx(math.log(4))
+    assert got["smnist_certain_pct"] == 25
+
+
+def test_without_a_certain_stack_no_mode_counts():
+    got = stacked_mnist_metrics(every_triple(), certain=torch.zeros(1000, 3, dtype=torch.bool))
+    assert (got["smnist_certain_modes"], got["smnist_certain_pct"]) == (0, 0)
+    assert got["smnist_certain_kl"] == METRICS["smnist_kl"].miss == math.log(1000)
+
+
+def test_digits_in_training_mode_are_counted_beside():
+    got = stacked_mnist_metrics(torch.full((1000, 3), 7), training=every_triple())
+    assert (got["smnist_modes"], got["smnist_training_modes"]) == (1, 1000)
+    assert got["smnist_training_kl"] == 0
+
+
+@pytest.mark.parametrize("name", ["certain", "training"])
+def test_judgements_of_other_stacks_are_refused(name):
+    with pytest.raises(ValueError, match="shape"):
+        stacked_mnist_metrics(every_triple(), **{name: every_triple()[:500]})
 
 
 @pytest.mark.parametrize(
@@ -66,19 +107,6 @@ def test_the_shipped_classifier_is_as_accurate_as_its_record(name):
     right = (torch.cat(parts) == labels).double().mean().item()
     assert right == pytest.approx(classifier.record(name)["test_accuracy"], abs=2e-4)  # rounding
     assert right >= 0.992
-
-
-def test_altered_weights_are_refused(tmp_path, monkeypatch):
-    shutil.copytree(classifier.WEIGHTS, tmp_path, dirs_exist_ok=True)
-    path = tmp_path / "digits.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-3] ^= 1
-    path.write_bytes(content)
-    monkeypatch.setattr(classifier, "WEIGHTS", tmp_path)
-    classifier.load.cache_clear()
-    with pytest.raises(ValueError, match="wrong SHA-256"):
-        classifier.load("digits")
-    classifier.load.cache_clear()
 
 
 @pytest.mark.slow
@@ -151,7 +179,7 @@ def test_damaged_files_are_refused_by_name(tmp_path, monkeypatch, capsys, damage
     before = sorted(root.rglob("*"))
     files.mnist.cache_clear()
     monkeypatch.setenv("DATA_ROOT", str(root))
-    command = ["--methods", "oracle", "--dataset", "stacked_mnist", "--preset", "smoke"]
+    command = ["--methods", "oracle", "--dataset", "stacked_mnist_small", "--preset", "smoke"]
     assert main([*command, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert "train-images-idx3-ubyte.gz" in error and error.count("\n") == 1
@@ -178,7 +206,7 @@ def no_mnist(tmp_path, monkeypatch):
 
 
 def test_missing_files_are_named_and_where_to_put_them(no_mnist, tmp_path, capsys):
-    command = ["--methods", "oracle", "--dataset", "stacked_mnist", "--preset", "smoke"]
+    command = ["--methods", "oracle", "--dataset", "stacked_mnist_small", "--preset", "smoke"]
     assert main([*command, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert str(no_mnist / "MNIST" / "raw") in error and "t10k-labels-idx1-ubyte.gz" in error

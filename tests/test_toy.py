@@ -184,5 +184,5 @@ def test_sampled_lbt_gan_reaches_the_data(tmp_path, loss):
 def test_figure_7_draws_its_exact_part_without_runs(tmp_path):
     command = ["--reproduce", "fig7", "--preset", "ring-authors-batch", "--out", str(tmp_path)]
     assert main(command) == 0
-    table = pd.read_csv(tmp_path / "ring" / "figures" / "fig7.csv")
+    table = pd.read_csv(tmp_path / "ring-authors-batch" / "figures" / "fig7.csv")
     assert len(table) == 4 and set(table["version"]) == {"exact"}

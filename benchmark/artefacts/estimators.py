@@ -29,6 +29,7 @@ from benchmark.artefacts.drawing import densities, style
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
 from benchmark.results.inert import write_csv
+from benchmark.results.names import key
 from benchmark.results.scale import scale_of
 from benchmark.results.summary import ordered
 from benchmark.results.view import Results
@@ -87,7 +88,7 @@ def draw(results: Results, job: Job) -> list[Path]:
 
 def estimator(results: Results, dataset: str, label: str) -> str | None:
     """The estimator of a method's runs; None of a competitor."""
-    if style.key(label) not in TEACHERS:
+    if key(label) not in TEACHERS:
         return None
     return results.settings(dataset, label).get("estimator")
 
@@ -140,11 +141,11 @@ def _figure(results: Results, job: Job, dataset: str, stem: Path) -> list[Path]:
                 ends = []
                 for label in reversed(labels):
                     curves = results.curves(dataset, label, metric)
-                    dash = TEACHERS.get(style.key(label), "-")
+                    dash = TEACHERS.get(key(label), "-")
                     end = _line(axis, curves, x, colours.get(kinds[label]), dash)
                     if end and not kinds[label]:
                         star = "*" if _brackets(label)[1:] else ""
-                        ends.append((style.name(style.key(label)) + star, end))
+                        ends.append((style.name(key(label)) + star, end))
                 _dress(axis, metric, x)
                 _names(axis, ends)
         figure.legend(
@@ -226,13 +227,13 @@ def _dress(axis, metric: str, x: str) -> None:
 def _legend(colours: dict[str, str], labels: list[str]) -> list[Line2D]:
     names = {"lbt": "LBT", "lbt_gan": "LBT-GAN", "vae": "the estimator on data"}
     lines = [Line2D([], [], color=colour, label=kind) for kind, colour in colours.items()]
-    keys = {style.key(label) for label in labels}
+    keys = {key(label) for label in labels}
     lines += [
         Line2D([], [], color="k", ls=dash, label=names[key])
         for key, dash in TEACHERS.items()
         if key in keys
     ]
-    rivals = [label for label in labels if style.key(label) not in TEACHERS]
+    rivals = [label for label in labels if key(label) not in TEACHERS]
     if rivals:
         further = {change for label in rivals for change in _brackets(label)[1:]}
         note = f"*: {', '.join(sorted(further))}" if further else "thin: each seed"

@@ -16,6 +16,7 @@ from matplotlib.ticker import EngFormatter
 from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import style
 from benchmark.experiments.job import Job
+from benchmark.results.names import role
 from benchmark.results.scale import scale_of
 from benchmark.results.summary import ordered
 from benchmark.results.view import Results
@@ -87,7 +88,7 @@ def _line(axis, method: str, curves: pd.DataFrame, x: str, look: dict):
         return axis.axhline(
             value.mean().iloc[-1], color=look["color"], lw=0.8, ls=(0, (4, 2)), zorder=1
         )
-    ours = method.startswith("lbt")
+    ours = role(method) == "ours"
     axis.fill_between(position, value.min(), value.max(), color=look["color"], alpha=0.15, lw=0)
     (line,) = axis.plot(
         position, value.mean(), **look, lw=1.6 if ours else 1.0, zorder=3 if ours else 2
@@ -103,7 +104,7 @@ def _dress(axis, dataset: str, metric: str, x: str) -> None:
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
     elif axis.collections:  # methods differ in cost by a factor of 20
         axis.set_xscale("log")
-    if metric == "intra_mode_kl":
+    if METRICS[metric].log:
         axis.set_yscale("log")
     else:
         axis.set_ylim(bottom=0)

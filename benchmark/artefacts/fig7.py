@@ -22,6 +22,7 @@ from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import style
 from benchmark.experiments.job import Job
 from benchmark.results.inert import write_csv
+from benchmark.results.names import LOOKS
 from benchmark.results.scale import other_budgets
 from benchmark.results.view import Results
 from methods.nets import TOY_START
@@ -74,7 +75,7 @@ def draw(results: Results, job: Job) -> list[Path]:
             training(left, name, paths)
             plane(middle, name, paths)
             learned(right, name, paths)
-        handles = [plt.Line2D([], [], color=style.COLOURS[m]) for m in METHODS]
+        handles = [plt.Line2D([], [], color=LOOKS[m].colour) for m in METHODS]
         handles += [plt.Line2D([], [], color="0.4", ls=DASHES[loss]) for loss in LOSSES]
         names = [style.name(m) for m in METHODS] + [f"{loss} generator loss" for loss in LOSSES]
         figure.legend(handles, names, loc="outside lower center", ncols=4, frameon=False)
@@ -150,7 +151,7 @@ def training(axis, name: str, paths: dict[tuple[str, str], list[Trajectory]]) ->
     for (method, loss), found in paths.items():
         for path in found:
             axis.plot(
-                path.x, path.means, color=style.COLOURS[method], ls=DASHES[loss], lw=1,
+                path.x, path.means, color=LOOKS[method].colour, ls=DASHES[loss], lw=1,
                 alpha=1 / len(found) ** 0.5,
             )  # fmt: skip
     axis.set(title=f"{name}: means of the generator", ylabel="means $a$, $b$", ylim=(-4.2, 4.2))
@@ -168,8 +169,8 @@ def plane(axis, name: str, paths: dict[tuple[str, str], list[Trajectory]]) -> No
     for (method, loss), found in paths.items():
         for path in found:
             a, b = path.means.T
-            axis.plot(a, b, color=style.COLOURS[method], ls=DASHES[loss], lw=1)
-            axis.plot(a[-1], b[-1], "o", ms=3.5, color=style.COLOURS[method], mec="white", mew=0.4)
+            axis.plot(a, b, color=LOOKS[method].colour, ls=DASHES[loss], lw=1)
+            axis.plot(a[-1], b[-1], "o", ms=3.5, color=LOOKS[method].colour, mec="white", mew=0.4)
     axis.plot(*TOY_START, "k+", ms=5, zorder=3)
     axis.set(title=f"{name}: paths over JS", xlabel="$a$", ylabel="$b$", aspect="equal")
 
@@ -180,7 +181,7 @@ def learned(axis, name: str, paths: dict[tuple[str, str], list[Trajectory]]) -> 
     axis.fill_between(toy.X, np.exp(toy.LOG_P), color="0.88", label="data", lw=0)
     for (method, loss), found in paths.items():
         density = np.exp(toy.log_pair(*found[0].means[-1]))
-        axis.plot(toy.X, density, color=style.COLOURS[method], ls=DASHES[loss], lw=1)
+        axis.plot(toy.X, density, color=LOOKS[method].colour, ls=DASHES[loss], lw=1)
     axis.legend(frameon=False, loc="upper right", handlelength=1)
     axis.set(title=f"{name}: learned density", xlabel="$x$", xlim=(-7, 7), ylim=(0, None))
     axis.set_xticks([-6, -3, 0, 3, 6])

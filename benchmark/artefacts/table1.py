@@ -16,9 +16,9 @@ import pandas as pd
 from benchmark.artefacts import Artefact
 from benchmark.artefacts.drawing import sheets, style
 from benchmark.core.files import write_text
-from benchmark.core.paths import REFERENCE
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
+from benchmark.results.published import published as printed
 from benchmark.results.scale import scale_of
 from benchmark.results.summary import ordered
 from benchmark.results.view import Results
@@ -105,7 +105,7 @@ def rows(results: Results, datasets: list[str]) -> pd.DataFrame:
 
 def published() -> pd.DataFrame:
     """Rows of ``results/reference.csv`` on Stacked MNIST, modes and KL joined."""
-    table = pd.read_csv(REFERENCE).query("dataset == 'stacked_mnist'")
+    table = printed().query("dataset == 'stacked_mnist'")
     keys = ["source", "place", "networks", "method", "note"]
     wide = table.pivot_table(
         index=keys, columns="metric", values=["value", "error"], sort=False, dropna=False

@@ -5,4 +5,3 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]  # the checkout
-REFERENCE = ROOT / "results" / "reference.csv"  # published numbers, by source

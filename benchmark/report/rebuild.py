@@ -39,7 +39,7 @@ def report(out: Path, job: Job, names: list[str], shown: set[tuple[str, str]] | 
         results = Results(out, job.folder)
         if run_folders(out, job.folder):
             _tables(results, job, shown)
-        return max(_draw(name, results, job) for name in (*names, PAGE))
+        return max(draw(name, results, job) for name in (*names, PAGE))
 
 
 def _tables(results: Results, job: Job, shown: set[tuple[str, str]] | None) -> None:
@@ -54,7 +54,7 @@ def _tables(results: Results, job: Job, shown: set[tuple[str, str]] | None) -> N
         print(f"\n{results.folder / 'metrics.csv'}\n{results.folder / 'summary.csv'}")
 
 
-def _draw(name: str, results: Results, job: Job) -> int:
+def draw(name: str, results: Results, job: Job) -> int:
     """Draw an artefact, or write the page of all of them, and say so. A failure is one line, and
     keeps nothing else from being drawn.
     """

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmark.results.summary import ordered
+from benchmark.results.names import role
+from benchmark.results.summary import modes_of, ordered
 from metrics import HEADLINES, METRICS
-from metrics.intervals import t_interval
+from metrics.intervals import over_seeds
 
-REFERENCES = ("vae", "oracle")  # no competitors: one is the estimator alone, one is the data
 QUICKEST, MEASURED = "quickest done", "all measured"
 COLUMNS = [
     "dataset", "clock", "seconds", "method", "metric", "mean", "low", "high", "n", "missed",
@@ -65,7 +65,7 @@ def at_equal_time(table: pd.DataFrame) -> pd.DataFrame:
         for clock, seconds in _clocks(curves).items():
             for method, runs in curves.items():
                 for metric in _metrics(runs, here, seconds):
-                    found = _row(runs, metric, seconds)
+                    found = _row(runs, metric, seconds, modes_of(dataset, part))
                     rows += [(dataset, clock, seconds, method, metric, *found)] if found else []
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -83,7 +83,7 @@ def _curves(table: pd.DataFrame) -> list[Curve]:
 
 def _clocks(curves: dict[str, list[Curve]]) -> dict[str, float]:
     """Both times in seconds. Only complete runs are done; one that broke early was not quick."""
-    rivals = [runs for m, runs in curves.items() if m.partition("[")[0] not in REFERENCES]
+    rivals = [runs for m, runs in curves.items() if role(m) != "reference"]
     done = [[r.total for r in runs if r.complete and r.total == r.total] for runs in rivals]
     totals = [float(np.mean(seconds)) for seconds in done if seconds]
     if not totals:
@@ -106,7 +106,7 @@ def _metrics(runs: list[Curve], here: set[str], seconds: float) -> list[str]:
     return [m for m in METRICS if m in own]
 
 
-def _row(runs: list[Curve], metric: str, seconds: float) -> tuple | None:
+def _row(runs: list[Curve], metric: str, seconds: float, modes: float) -> tuple | None:
     """mean to total; None where no run has the metric."""
     missed = [run for run in runs if run.missed(seconds)]
     lasts = []
@@ -121,7 +121,9 @@ def _row(runs: list[Curve], metric: str, seconds: float) -> tuple | None:
     at = _mean([last["seconds"] for last in lasts]) if steps else math.nan
     first = max((r.first for r in runs if r.first == r.first), default=math.nan)
     total = _mean([r.total for r in runs])
-    return (*t_interval(values), len(values), len(missed), int(steps), at, first, total)
+    greatest = modes if METRICS[metric].of else math.inf
+    middle = over_seeds(values, METRICS[metric], greatest=greatest)
+    return (*middle, len(values), len(missed), int(steps), at, first, total)
 
 
 def _mean(seconds: list[float]) -> float:

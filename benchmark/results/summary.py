@@ -8,12 +8,14 @@ from collections.abc import Iterable
 import pandas as pd
 
 from benchmark.data import DATASETS
+from benchmark.experiments.presets import experiments
 from methods import REGISTRY
 from metrics import HEADLINES, METRICS
-from metrics.intervals import t_interval
+from metrics.intervals import over_seeds
 
 SUMMARY_COLUMNS = [
-    "dataset", "method", "metric", "mean", "low", "high", "n", "missed", "steps", "seconds"
+    "dataset", "method", "metric", "mean", "low", "high", "n", "missed", "steps", "seconds",
+    "statistic", "over", "of",
 ]  # fmt: skip
 
 
@@ -26,9 +28,10 @@ def ordered(methods: Iterable[str]) -> list[str]:
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """Final values over seeds, one row per dataset, method and metric.
 
-    Columns: dataset, method, metric, mean, low, high (95 % Student t), n, missed (runs that
-    diverged or failed; they count with the metric's worst value), steps, seconds (mean training
-    wall time of a run).
+    Columns: dataset, method, metric, mean, low, high (95 % Student t within the metric's support;
+    where ``statistic`` is median, median, least and greatest), n, missed (runs that diverged or
+    failed; they count with the metric's worst value), steps, seconds (mean training wall time of a
+    run), over and of: how many modes the value is an average over, mean over seeds, of how many.
     """
     rows = []
     groups = dict(list(table.groupby(["dataset", "method"])))
@@ -48,7 +51,9 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
             names = set(measured[dataset]) & set(METRICS) or set(METRICS)
         for name, metric in ((n, m) for n, m in METRICS.items() if n in names):
             values = [final(run, name, metric.miss) for _, run in seeds]
-            mean, low, high = t_interval(values)
+            modes = modes_of(dataset, runs)
+            mean, low, high = over_seeds(values, metric, greatest=modes if metric.of else math.inf)
+            over = [final(run, metric.over, 0.0) for _, run in seeds] if metric.over else [math.nan]
             rows.append(
                 {
                     "dataset": dataset,
@@ -61,9 +66,22 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
                     "missed": missed,
                     "steps": int(runs["step"].max()),
                     "seconds": runs.groupby("seed")["train_seconds"].first().mean(),
+                    "statistic": metric.summary,
+                    "over": sum(over) / len(over),
+                    "of": modes if metric.over else math.nan,
                 }
             )
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+
+
+def modes_of(dataset: str, runs: pd.DataFrame) -> float:
+    """How many modes the data of an experiment have; infinite where nobody says."""
+    said = runs.loc[runs["metric"] == "modes", "value"]
+    if len(said):
+        return float(said.iloc[0])
+    entry = experiments().get(dataset)
+    data = entry.settings["data"] if entry else dataset
+    return (data in DATASETS and DATASETS[data].modes) or math.inf
 
 
 def final(run: pd.DataFrame, metric: str, miss: float) -> float:

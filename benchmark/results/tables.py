@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import pandas as pd
 
 from benchmark.core.errors import printable
 from benchmark.core.files import write_text
-from benchmark.core.paths import ROOT
 from benchmark.results.inert import markdown as plain
 from benchmark.results.inert import write_csv
+from benchmark.results.published import comparable
 from benchmark.results.view import Results
 from metrics import HEADLINES, Metric
-
-REFERENCE = ROOT / "results" / "reference.csv"  # published numbers, by source
 
 
 def write(results: Results, scale: Callable[[str], str]) -> None:
@@ -27,9 +26,10 @@ def write(results: Results, scale: Callable[[str], str]) -> None:
 
 def markdown(summary: pd.DataFrame, scale: Callable[[str], str]) -> str:
     """The summary as Markdown, a table per dataset, the paper's numbers beside ours."""
-    reference = pd.read_csv(REFERENCE).query("comparable == 'yes'")
-    published = reference.set_index(["dataset", "method", "metric"])["value"]
-    lines = ["Mean [95 % interval over seeds]; (paper: ...) where it has a number."]
+    published = comparable()
+    lines = [
+        "Mean [95 % interval over seeds], of a KL median [range]; (paper: ...) where it has one."
+    ]
     for dataset, part in summary.groupby("dataset", sort=False):
         shown = headlines(part)
         head = ["method", *(m.label for m in shown.values()), "seeds", "updates", "s/run"]
@@ -40,7 +40,7 @@ def markdown(summary: pd.DataFrame, scale: Callable[[str], str]) -> str:
             for name, metric in shown.items():
                 theirs = published.get((dataset, method, name))
                 extra = "" if theirs is None else f" (paper: {theirs:g})"
-                values.append(_cell(by.loc[name], metric.digits) + extra)
+                values.append(cell(by.loc[name], metric) + extra)
             first = rows.iloc[0]
             tail = [_seeds(first), f"{first.steps:,}", f"{first.seconds:.0f}"]
             lines.append(_pipe([plain(method), *values, *tail]))
@@ -80,7 +80,7 @@ def render(summary: pd.DataFrame, scale: Callable[[str], str]) -> str:
         lines[-1] += "  seeds    updates  s/run"
         for method, rows in part.groupby("method", sort=False):
             by = rows.set_index("metric")
-            cells = [_cell(by.loc[name], metric.digits) for name, metric in shown.items()]
+            cells = [cell(by.loc[name], metric) for name, metric in shown.items()]
             first = rows.iloc[0]
             tail = f"  {_seeds(first):>5}  {first.steps:>9,}  {first.seconds:>5.0f}"
             lines.append(_row(method, *cells) + tail)
@@ -92,7 +92,16 @@ def _row(name: str, *cells: str) -> str:
     return f"{printable(name):20}" + "".join(f"{cell:>24}" for cell in cells)
 
 
-def _cell(row: pd.Series, digits: int) -> str:
-    if row.low != row.low:
-        return f"{row['mean']:.{digits}f}"
-    return f"{row['mean']:.{digits}f} [{row.low:.{digits}f}, {row.high:.{digits}f}]"
+def cell(row: pd.Series, metric: Metric) -> str:
+    """A value over seeds: middle, interval or range, and of how many modes it is an average where
+    that is not all of them.
+    """
+    text = f"{row['mean']:.{metric.digits}f}"
+    if row.low == row.low:
+        text += f" [{row.low:.{metric.digits}f}, {row.high:.{metric.digits}f}]"
+    return text + over(row)
+
+
+def over(row: pd.Series) -> str:
+    """`` over 3.4 of 8 modes``, of a value that leaves modes out; nothing of others."""
+    return f" over {row.over:.3g} of {row.of:.0f} modes" if row.over < row.of < math.inf else ""

@@ -22,6 +22,7 @@ from benchmark.core.files import replaced, write_text
 from benchmark.data import digits as files
 from benchmark.data.stacked import INDEX_DIM, stacks
 from benchmark.store import provenance
+from metrics import likeness
 from metrics.classifier import WEIGHTS, DigitClassifier, classify
 from metrics.stacked_mnist import stacked_mnist_metrics
 
@@ -54,8 +55,13 @@ def train(name: str, seed: int) -> None:
     push = stacks(digits, "cpu")
     z = torch.randn(EVALUATED_STACKS, INDEX_DIM)
     real = torch.cat([classify(model, push(part)) for part in z.split(1000)])
-    save(name, model, {"test_accuracy": right, "seed": seed, "epochs": EPOCHS[name],
-                       "seconds": seconds, "real_stacks": stacked_mnist_metrics(real)})  # fmt: skip
+    facts = {"test_accuracy": right, "seed": seed, "epochs": EPOCHS[name], "seconds": seconds,
+             "real_stacks": stacked_mnist_metrics(real)}  # fmt: skip
+    digest = save(name, model.state_dict(), facts)
+    found = likeness.fit(model, digits.images, digits.labels, digits.train)._asdict()
+    tensors = {key: value for key, value in found.items() if isinstance(value, Tensor)}
+    numbers = {key: value for key, value in found.items() if key not in tensors}
+    save(f"{name}_likeness", tensors, numbers | {"classifier": digest, "kept": likeness.KEPT})
 
 
 def shifted(x: Tensor) -> Tensor:
@@ -79,17 +85,19 @@ def accuracy(model: DigitClassifier, x: Tensor, labels: Tensor) -> float:
     return right / len(labels)
 
 
-def save(name: str, model: DigitClassifier, facts: dict) -> None:
-    """Weights as safetensors, facts and their hash beside."""
+def save(name: str, tensors: dict[str, Tensor], facts: dict) -> str:
+    """Tensors as safetensors, facts and their hash beside. Returns the hash."""
     from safetensors.torch import save as to_bytes
 
-    content = to_bytes({k: v.contiguous() for k, v in model.state_dict().items()})
+    content = to_bytes({k: v.contiguous() for k, v in tensors.items()})
     with replaced(WEIGHTS / f"{name}.safetensors") as file:
         file.write(content)
     made = {"commit": provenance.commit()} | provenance.machine("cpu")
-    record = {"sha256": hashlib.sha256(content).hexdigest()} | facts | {"made_by": made}
+    digest = hashlib.sha256(content).hexdigest()
+    record = {"sha256": digest} | facts | {"made_by": made}
     write_text(WEIGHTS / f"{name}.json", json.dumps(record, indent=2, sort_keys=True) + "\n")
     print(f"{name}: {json.dumps(facts)}")
+    return digest
 
 
 def main() -> int:

@@ -12,34 +12,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from benchmark.core.files import replaced
+from benchmark.results.names import LOOKS, key
 
 matplotlib.use("agg")
 
-# Paul Tol's "muted" scheme, safe for the colour-blind; the two LBT methods share a hue.
-COLOURS = {
-    "lbt": "#CC6677",
-    "lbt_gan": "#882255",
-    "gan": "#332288",
-    "lsgan": "#88CCEE",
-    "unrolled_gan": "#44AA99",
-    "veegan": "#117733",
-    "pacgan": "#999933",
-    "ali": "#DDCC77",
-    "vae": "#777777",
-    "oracle": "#000000",
-}
-NAMES = {
-    "lbt": "LBT",
-    "lbt_gan": "LBT-GAN",
-    "gan": "GAN",
-    "lsgan": "LSGAN",
-    "unrolled_gan": "Unrolled GAN",
-    "veegan": "VEEGAN",
-    "pacgan": "PacGAN",
-    "ali": "ALI",
-    "vae": "VAE on data",
-    "oracle": "Data",
-}
 SPARE = ("#AA4499", "#EE7733", "#0077BB", "#009988")  # plugins, in alphabetical order
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))  # a method, then its variants
 RC = {
@@ -69,7 +45,7 @@ def name(label: str) -> str:
     variant = label.removeprefix(method).strip("[]")
     if method == "vae" and variant and "=" not in variant:
         return f"{variant} on data"
-    return NAMES.get(method, method) + label.removeprefix(method)
+    return (LOOKS[method].name if method in LOOKS else method) + label.removeprefix(method)
 
 
 def looks(labels: Iterable[str]) -> dict[str, dict]:
@@ -78,19 +54,16 @@ def looks(labels: Iterable[str]) -> dict[str, dict]:
     A method has the same colour in every figure; its variants share it and differ in dashes.
     """
     labels = sorted(set(labels))
-    plugins = sorted({key(m) for m in labels} - set(COLOURS))
-    colours = COLOURS | {p: SPARE[i % len(SPARE)] for i, p in enumerate(plugins)}
+    plugins = sorted({key(m) for m in labels} - set(LOOKS))
+    colours = {m: look.colour for m, look in LOOKS.items()} | {
+        p: SPARE[i % len(SPARE)] for i, p in enumerate(plugins)
+    }
     found = {}
     for label in labels:
         family = [m for m in labels if key(m) == key(label) and m != key(label)]
         place = 1 + family.index(label) if label in family else 0
         found[label] = {"color": colours[key(label)], "ls": DASHES[place % len(DASHES)]}
     return found
-
-
-def key(label: str) -> str:
-    """The method of a label: ``lbt`` of ``lbt[K=3]``."""
-    return label.partition("[")[0]
 
 
 def lines(text: str, width: int = NOTE_WIDTH) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 from benchmark.artefacts import fig6
 from benchmark.artefacts.drawing import style
 from benchmark.core.errors import printable
+from benchmark.results.names import key, role
 from benchmark.results.summary import ordered
 from benchmark.results.view import Results
 from metrics import METRICS
@@ -23,7 +24,6 @@ DIGITS = 5  # significant ones: half a pixel needs three
 DARKEST = 0.62  # lightness of a line on a dark page
 DARK = {"#CC6677": "#F4857F", "#882255": "#D977D4", "#000000": "#F0F0F0"}  # else too alike there
 FIRST = {fig6.DATASET: "data_iwae"}  # the metric a chart opens with, if not the first
-LOG = ("intra_mode_kl", "intra_mode_kl_reverse")
 # For datasets whose runs are variants of one method, which would all share its colour.
 SERIES = ("#CC6677", "#332288", "#DDCC77", "#117733", "#88CCEE", "#882255", "#44AA99", "#888888")
 BOUND = "7 4"
@@ -44,7 +44,8 @@ def of(results: Results, dataset: str) -> dict[str, Any] | None:
         return None
     last = table.groupby(["method", "seed"])["step"].transform("max")
     table = table[table["step"] < last]
-    names = sorted(set(METRICS) & set(table["metric"]), key=[FIRST.get(dataset), *METRICS].index)
+    known = {name for name, metric in METRICS.items() if not metric.constant}
+    names = sorted(known & set(table["metric"]), key=[FIRST.get(dataset), *METRICS].index)
     names += sorted(m for m in set(table["metric"]) - {*METRICS, "none", "nonfinite"})
     methods = [m for m in ordered(results.methods(dataset)) if m in set(table["method"])]
     looks = _looks(methods)
@@ -56,7 +57,8 @@ def of(results: Results, dataset: str) -> dict[str, Any] | None:
     for one in series:
         one["values"] = {n: v for n, v in one["values"].items() if n in drawn}
     labels = {n: METRICS[n].label if n in METRICS else printable(n) for n in drawn}
-    metrics = [{"id": n, "label": label, "log": n in LOG} for n, label in labels.items()]
+    log = {n for n in drawn if n in METRICS and METRICS[n].log}
+    metrics = [{"id": n, "label": label, "log": n in log} for n, label in labels.items()]
     return {"metrics": metrics, "series": series}
 
 
@@ -91,15 +93,15 @@ def rounded(value: float) -> float | None:
 def _looks(methods: list[str]) -> dict[str, dict[str, str]]:
     """Colours as in the figures."""
     looks, found = style.looks(methods), {}
-    keys = [style.key(m) for m in methods]
+    keys = [key(m) for m in methods]
     for i, method in enumerate(methods):
-        alone = keys.count(style.key(method)) < FAMILY
+        alone = keys.count(key(method)) < FAMILY
         color = looks[method]["color"] if alone else SERIES[i % len(SERIES)]
         dashes = looks[method]["ls"] if alone else "-"
         dash = "" if dashes == "-" else " ".join(f"{2 * d:g}" for d in dashes[1])
         if method == "oracle":  # a bound, no competitor
             dash = BOUND
-        wide = WIDE if alone and method.startswith("lbt") else 1.5
+        wide = WIDE if alone and role(method) == "ours" else 1.5
         found[method] = {"color": color, "dark": lighter(color), "dash": dash, "width": wide}
     return found
 

@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 import pandas as pd
 
 from benchmark.artefacts.drawing import style
-from benchmark.core.paths import REFERENCE
 from benchmark.data import DATASETS
 from benchmark.results.equal_time import MEASURED
-from benchmark.results.tables import headlines
+from benchmark.results.published import comparable
+from benchmark.results.tables import headlines, over
 from benchmark.results.view import Results
 from metrics import METRICS, Metric
 
@@ -81,7 +81,7 @@ def final(results: Results, dataset: str) -> Grid | None:
     if part.empty:
         return None
     shown = headlines(part)
-    published = _published(dataset)
+    published = {(m, n): v for (d, m, n), v in comparable().items() if d == dataset}
     theirs = {name for (_, name) in published if name in shown}
     columns = [Column("method", "text")]
     for name, metric in shown.items():
@@ -94,21 +94,14 @@ def final(results: Results, dataset: str) -> Grid | None:
         cells = [Cell(style.name(method))]
         for name, metric in shown.items():
             row = by.loc[name]
-            cells.append(Cell(number(row["mean"], metric.digits),
-                              interval(row["low"], row["high"], metric.digits)))  # fmt: skip
+            ends = interval(row["low"], row["high"], metric.digits)
+            cells.append(Cell(number(row["mean"], metric.digits), ends + over(row)))
             cells += [Cell(number(published.get((method, name))))] if name in theirs else []
         missed = f" ({first['missed']} missed)" if first["missed"] else ""
         cells += [Cell(f"{first['n']}{missed}"), Cell(number(int(first["steps"])))]
         rows.append([*cells, Cell(number(first["seconds"], 0))])
-    return Grid("At the end of training: mean [95 % interval over seeds].", columns, rows)
-
-
-def _published(dataset: str) -> dict[tuple[str, str], float]:
-    """(method, metric) -> the published number that compares."""
-    table = pd.read_csv(REFERENCE)
-    table = table[(table["comparable"] == "yes") & (table["dataset"] == dataset)]
-    return dict(zip(zip(table["method"], table["metric"], strict=True), table["value"],
-                    strict=True))  # fmt: skip
+    words = "At the end of training: mean [95 % interval over seeds], of a KL median [range]."
+    return Grid(words, columns, rows)
 
 
 def equal_time(table: pd.DataFrame, dataset: str) -> list[Grid]:

@@ -14,6 +14,7 @@ from benchmark.experiments.extent import percent
 from benchmark.experiments.job import Job
 from benchmark.report.claims.evidence import Evidence, released
 from benchmark.report.page.grids import Cell, Column, Grid, number
+from benchmark.results import names
 from benchmark.results.summary import ordered
 from benchmark.results.tables import span
 from methods import REGISTRY
@@ -82,7 +83,7 @@ def settings(evidence: Evidence, datasets: list[str]) -> Grid:
 
 def notes(job: Job, labels: list[str]) -> list[Note]:
     """The departures that the code of these methods states, then those of what they share."""
-    keys = [k for k in ordered({style.key(label) for label in labels}) if k in job.modules]
+    keys = [k for k in ordered({names.key(label) for label in labels}) if k in job.modules]
     paths = {style.name(k): _source(job.modules[k]) for k in keys}
     own = {_source(module) for module in REGISTRY.values()}
     shared = sorted(p for folder in ("methods", "metrics") for p in (ROOT / folder).glob("*.py"))
