@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from benchmark.data.base import Dataset, Mixture
-from benchmark.data.plane import BINS, CHUNK, distance_to, histogram
+from benchmark.data.plane import BINS, CHUNK, histogram, without_modes
 from metrics.mixture import mixture_metrics
 
 MARGIN = 5.0  # std beyond the outermost centre that are drawn
@@ -33,13 +33,13 @@ def mixture(centers: Tensor, std: float, device: str = "cpu") -> Dataset:
     paper section 5.1, beyond it with those that know of no modes.
     """
     modes, dim = Mixture(centers, std), centers.shape[1]
-    distance = distance_to(modes.push, 1 + dim)
+    plain = without_modes(modes.push, 1 + dim)
 
     def evaluate(x: Tensor) -> dict[str, float]:
-        return mixture_metrics(x, modes.centers, modes.std) | distance(x)
+        return mixture_metrics(x, modes.centers, modes.std) | plain(x)
 
     extent = float(centers.abs().max()) + MARGIN * std
     keep = histogram(extent, max(std / 5, 2.6 * extent / BINS))  # 1.3 bins: half a std of the grid
-    measure = evaluate if dim == 2 else distance
+    measure = evaluate if dim == 2 else plain
     push = modes._replace(centers=centers.to(device)).push
     return Dataset((dim,), push, 1 + dim, measure, keep, CHUNK, modes=modes)

@@ -41,22 +41,27 @@ def plane(
         return push(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
 
     keep = histogram(extent, bandwidth or extent / 75)
-    measure = distance_to(push, push_dim, device)
+    measure = without_modes(lambda z: push(z.to(device)).cpu(), push_dim)
     return Dataset(tuple(points.shape[1:]), shaped, push_dim, measure, keep, CHUNK)
 
 
-def distance_to(
-    push: Callable[[Tensor], Tensor], push_dim: int, device: str = "cpu"
+def without_modes(
+    push: Callable[[Tensor], Tensor], push_dim: int
 ) -> Callable[[Tensor], dict[str, float]]:
-    """A measure of samples (N, D) that knows of no modes: ``metrics.wasserstein``'s distance to
-    points of the data that no run sees, made from normals on ``device``.
+    """A measure of samples (N, D) that knows the data by their push alone, on the CPU: sliced
+    2-Wasserstein distance, and how many samples are not finite.
     """
+    distance = wasserstein_metrics(lambda i, n: push(reference(i, n, push_dim)))
 
-    def reference(index: int, n: int) -> Tensor:
-        z = torch.randn((n, push_dim), generator=seeded(0, "", "reference", index))
-        return push(z.to(device)).cpu()
+    def evaluate(x: Tensor) -> dict[str, float]:
+        return {"nonfinite": int((~x.isfinite()).any(dim=1).sum())} | distance(x)
 
-    return wasserstein_metrics(reference)
+    return evaluate
+
+
+def reference(index: int, n: int, dim: int) -> Tensor:
+    """Normals (n, dim) of a sample of the data that samples are measured against: no run's own."""
+    return torch.randn((n, dim), generator=seeded(0, "", "reference", index))
 
 
 def histogram(extent: float, bandwidth: float) -> Callable[[Tensor], dict[str, np.ndarray]]:
