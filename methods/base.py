@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,6 +20,13 @@ from torch import Tensor
 State = dict[str, Tensor | dict[str, Tensor]]
 Batch = dict[str, Tensor]
 Logs = dict[str, Tensor]
+
+
+def later(default: Any, **constraints: Any) -> Any:
+    """A setting that came after runs had been made: where it has its default it is left out of what
+    a run is known by, so that those stay the runs they were.
+    """
+    return Field(default, json_schema_extra={"later": True}, **constraints)
 
 
 class MethodConfig(BaseModel):
@@ -66,6 +73,8 @@ class Spec(NamedTuple):
     push: the data distribution as a map from standard normals (N, Z) to points (N, *x_shape);
         only the oracle reference may call it.
     jit: wraps a pure function of tensors that is worth compiling; the identity by default.
+    native: whether kernels for CPUs (``methods/kernels``) may do what they can, for a run that is
+        not stacked.
     scale: a factor on the coordinates of 2D data and of the 2D generators' outputs, the same for
         every method: what networks and densities see. Measurements divide by it again.
     """
@@ -76,6 +85,7 @@ class Spec(NamedTuple):
     push: Callable[[Tensor], Tensor] | None = None
     jit: Callable[[Callable], Callable] = lambda fn: fn
     scale: float = 1.0
+    native: bool = False
 
 
 class Method(NamedTuple):
@@ -91,6 +101,8 @@ class Method(NamedTuple):
     warm_up: what replaces ``step`` at first, where there is something.
     also: name -> (state, z) -> x: further samplers worth a look, such as the estimator's.
     probe: further measurements, made at every evaluation.
+    passes: of a network, that one sample costs.
+    native: whether kernels do part of ``step``.
     """
 
     init: Callable[[int], State]
@@ -101,6 +113,8 @@ class Method(NamedTuple):
     warm_up: WarmUp | None = None
     also: Mapping[str, Callable[[State, Tensor], Tensor]] = MappingProxyType({})
     probe: Probe | None = None
+    passes: int = 1
+    native: bool = False
 
 
 def seeded(*names: int | str) -> torch.Generator:

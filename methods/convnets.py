@@ -78,6 +78,11 @@ def batch_norm(channels: int, eps: float) -> Layer:
     )
 
 
+def plain(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers without batch normalisations, which alone have no weight."""
+    return [layer for layer in layers if layer.weight]
+
+
 def function(fn: Callable[[Tensor], Tensor]) -> Layer:
     return Layer(lambda p, x: fn(x))
 
@@ -109,11 +114,12 @@ def dropout(rate: float) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 class Stack(NamedTuple):
-    """Layers in a row: init, size, and apply: (params (P,), x) -> x."""
+    """Layers in a row: init, size, shapes of the parameters, and apply: (params (P,), x) -> x."""
 
     init: Callable[[torch.Generator], Tensor]
     apply: Callable[[Tensor, Tensor], Tensor]
     size: int
+    shapes: tuple[tuple[int, ...], ...]
 
 
 def stack(layers: Sequence[Layer], init: Init) -> Stack:
@@ -138,7 +144,7 @@ def stack(layers: Sequence[Layer], init: Init) -> Stack:
             x = layer.apply([next(values) for _ in layer.shapes], x)
         return x
 
-    return Stack(start, apply, sum(sizes))
+    return Stack(start, apply, sum(sizes), tuple(shapes))
 
 
 def glorot(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

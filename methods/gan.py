@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.func import grad_and_value
 
-from methods import losses, nets
+from methods import kernels, losses, nets
 from methods.base import Batch, Logs, Method, NetworkConfig, Spec, State
 from methods.optim import Opt, adam, init_players
 
@@ -72,11 +72,47 @@ def discriminator_update(
         grad, value = grad_and_value(loss_psi)(psi)
         return *optimiser.update(psi, opt, grad, cfg.eta_psi), value
 
-    return update
+    kernel = discriminator.judging if loss is losses.gan_psi else None
+    if kernel is None:
+        return update
+
+    def native(psi, opt, real, fake):
+        given = psi, opt, *fake, (real, []), cfg.eta_psi
+        psi, opt, _, value = kernel.step(optimiser.adam, *given)
+        return psi, opt, torch.tensor(value)
+
+    return kernels.either(native, update)
+
+
+def through_discriminator(
+    generator: nets.Net,
+    discriminator: nets.Net,
+    loss: Callable[[Tensor], Tensor],
+    jit: Callable[[Callable], Callable],
+) -> Callable[[Tensor, Tensor, Tensor, list[Tensor]], tuple[Tensor, Tensor]]:
+    """dJ/dtheta and J = loss(D(G(z))): (theta, psi, z, D's noise) -> (gradient, value)."""
+
+    @jit
+    @grad_and_value
+    def reference(theta: Tensor, psi: Tensor, z: Tensor, eps: list[Tensor]) -> Tensor:
+        return loss(discriminator.apply(psi, generator.apply(theta, z), *eps))
+
+    if not (generator.kernel and discriminator.kernel):
+        return reference
+    blame = jit(grad_and_value(loss))
+
+    def native(theta: Tensor, psi: Tensor, z: Tensor, eps: list[Tensor]) -> tuple[Tensor, Tensor]:
+        x_g, pull_theta = generator.kernel.differentiable(theta, z)
+        logits, pull_x = discriminator.kernel.input_differentiable(psi, x_g)
+        g, value = blame(logits.squeeze(-1))
+        return pull_theta(pull_x(g.unsqueeze(-1))), value
+
+    return kernels.either(native, reference)
 
 
 def adversarial(spec: Spec, cfg: AdversarialConfig, loss: Losses, pack: int = 1) -> Method:
     """Alternating D and G steps with any pair of losses; D judges packs of ``pack`` points."""
+    spec = spec._replace(native=spec.native and pack == 1)  # packs take the reference
     generator = nets.generator(spec, cfg.nets)
     discriminator = nets.discriminator(spec, cfg.nets, ratio=cfg.d_ratio, pack=pack)
     optimiser = adam(cfg.beta1, cfg.beta2)
@@ -97,6 +133,18 @@ def adversarial(spec: Spec, cfg: AdversarialConfig, loss: Losses, pack: int = 1)
 
         grad, value = grad_and_value(loss_theta)(theta)
         return *optimiser.update(theta, opt, grad, cfg.eta_theta), value
+
+    native = bool(generator.kernel and discriminator.kernel)
+    if native:
+        generate = generator.forward(spec.jit)
+        gradient = through_discriminator(generator, discriminator, loss.theta, spec.jit)
+        descend = kernels.descent(spec, optimiser)
+
+        def move_theta(theta, opt, psi, z, eps):
+            grad, value = gradient(theta, psi, z, eps)
+            return *descend(theta, opt, grad, cfg.eta_theta), value
+
+        update_theta = kernels.either(move_theta, update_theta)
 
     def init(seed: int) -> State:
         return init_players(
@@ -121,4 +169,4 @@ def adversarial(spec: Spec, cfg: AdversarialConfig, loss: Losses, pack: int = 1)
     rows = pack * spec.batch
     noise = {"z_psi": (rows, spec.z_dim), "z": (rows, spec.z_dim)}
     noise |= discriminator.draws(spec.batch, "drop_real", "drop_fake", "drop_theta")
-    return Method(init, step, sample, data, noise)
+    return Method(init, step, sample, data, noise, native=native)

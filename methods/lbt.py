@@ -11,6 +11,10 @@ and thrown away; one generator update with the gradient of E_p[log p_E(x; phi^K)
 ``hypergradient`` says so. Letters as in the paper; log p_E is the chosen estimator's
 (``methods.estimators``): exact, or a lower bound as for the paper's VAE.
 
+An estimator in closed form (``em``, ``kde``) is refitted instead of stepped: no step size, no Adam.
+Its K refits are no look ahead of what training would do but training itself, so they are kept, and
+M = 0, K = 1 teaches by every sample once.
+
 Departures, towards the authors' code but for M (REFERENCE_FACTS sections 1.1 and 2):
 
 - Two estimator step sizes: the kept updates use three times the unrolled one. Algorithm 1 shows a
@@ -35,10 +39,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.func import grad_and_value
 
-from methods import estimators, implicit, nets
-from methods.base import Batch, Logs, Method, NetworkConfig, Probe, Spec, State
-from methods.estimators import EstimatorConfig
-from methods.optim import Opt, Optimiser, adam, clip_by_norm, init_players
+from methods import estimators, implicit, kernels, nets
+from methods.base import Batch, Logs, Method, NetworkConfig, Probe, Spec, State, seeded
+from methods.estimators import Estimator, EstimatorConfig
+from methods.optim import adam, init_players
 from methods.unroll import inner_problem, unroll
 
 
@@ -64,63 +68,41 @@ class LBTConfig(EstimatorConfig, NetworkConfig):
 
 
 class Student(NamedTuple):
-    """The estimator and what the generator needs of it.
+    """The estimator and what the generator needs of it. ``part`` stands for its part of the state:
+    phi, and opt_phi where gradient steps fit it.
 
-    players: phi's initialiser and optimiser, for ``optim.init_players``.
-    learn: (theta, phi, opt_phi, batch) -> (phi, opt_phi): the M kept updates.
-    teach: (theta, phi, opt_phi, batch) -> (grad_theta, loss): gradient and value of
+    init: seed -> part.
+    learn: (theta, part, batch) -> part: the M kept updates.
+    teach: (theta, part, batch) -> (grad_theta, loss, part): gradient and value of
         -E_p[log p_E(x; phi^K)], nats per point, through the K unrolled updates; the implicit one
-        at phi itself.
+        at phi itself. And the part to go on with.
     noise: name -> shape of the draws one iteration needs, in addition to the data batch "x".
     also: the estimator's own samples, for ``Method.also``, where Z suffices to draw them.
     probe: Eq. 1 at the kept phi (after M updates, before any unrolled one), for ``Method.probe``.
+    native: whether kernels do part of it, for ``Method.native``.
     """
 
-    players: dict[str, tuple[Callable[[torch.Generator], Tensor], Optimiser]]
-    learn: Callable[[Tensor, Tensor, Opt, Batch], tuple[Tensor, Opt]]
-    teach: Callable[[Tensor, Tensor, Opt, Batch], tuple[Tensor, Tensor]]
+    init: Callable[[int], State]
+    learn: Callable[[Tensor, State, Batch], State]
+    teach: Callable[[Tensor, State, Batch], tuple[Tensor, Tensor, State]]
     noise: dict[str, tuple[int, ...]]
     also: dict[str, Callable[[State, Tensor], Tensor]]
     probe: Probe
+    native: bool
+
+
+def pupil(state: State) -> State:
+    """The student's part of a state."""
+    return {name: state[name] for name in ("phi", "opt_phi") if name in state}
 
 
 def student(spec: Spec, cfg: LBTConfig) -> Student:
-    """LBT's inner and outer problem in the estimator, shared with LBT-GAN."""
+    """LBT's inner and outer problem in the estimator, shared with LBT-GAN. Raises ValueError for an
+    implicit hypergradient of an estimator in closed form.
+    """
     estimator = estimators.build(spec, cfg)
     generator = nets.generator(spec, cfg.nets)
-    optimiser = adam(cfg.beta1_phi, cfg.beta2_phi, 0.0, cfg.eps_root, detach_v=cfg.detach_v)
-
-    def loss(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
-        return -estimator.log_prob(phi, x, eps).mean()
-
-    inner = inner_problem(loss, optimiser, spec.jit)
-    curvature = implicit.curvature(loss, spec.jit)
-    outer = spec.jit(grad_and_value(loss))
-    generate = spec.jit(generator.apply)
-    teaching = generator.differentiable(spec.jit)
-
-    def learn(theta: Tensor, phi: Tensor, opt: Opt, batch: Batch) -> tuple[Tensor, Opt]:
-        # The generator is fixed while the estimator learns: all M batches at once.
-        xs = generator.each(generate, theta, batch["z_inner"])
-        eta = phi.new_full((), cfg.eta_phi_inner)
-        for x, eps in zip(xs.unbind(), batch["eps_inner"].unbind(), strict=True):
-            phi, opt, _ = inner.step(phi, opt, x, eps, eta)
-        return phi, opt
-
-    def teach(theta: Tensor, phi: Tensor, opt: Opt, batch: Batch) -> tuple[Tensor, Tensor]:
-        x_g, pull_theta = teaching(theta, batch["z_unroll"])
-        if cfg.hypergradient == "implicit":
-            # The Hessian of one batch, for its price; the cross derivative of all K.
-            eps = batch["eps_unroll"]
-            v, value = outer(phi, batch["x"], batch["eps_x"])
-            w = implicit.solve(curvature, phi, v, x_g[0], eps[0], cfg.cg_steps, cfg.damping)
-            h_x = -curvature.cross(phi, w, x_g.flatten(0, 1), eps.flatten(0, 1))
-            return pull_theta(h_x.view_as(x_g)), value
-        eta = phi.new_full((), cfg.eta_phi)
-        phi_K, pull = unroll(inner, phi, opt, x_g.unbind(), batch["eps_unroll"].unbind(), eta)
-        lam_phi, value = outer(phi_K, batch["x"], batch["eps_x"])
-        return pull_theta(torch.stack(pull(lam_phi))), value
-
+    parts = _trained if estimator.refit is None else _refitted
     noise = {
         "z_inner": (cfg.M, spec.batch, spec.z_dim),
         "eps_inner": (cfg.M, spec.batch, *estimator.noise),
@@ -131,8 +113,87 @@ def student(spec: Spec, cfg: LBTConfig) -> Student:
     also = {}
     if spec.z_dim >= estimator.sample_dim:
         also["estimator"] = lambda state, z: estimator.sample(state["phi"], z)
-    players = {"phi": (estimator.init, optimiser)}
-    return Student(players, learn, teach, noise, also, estimators.probe(spec, estimator))
+    probe = estimators.probe(spec, estimator)
+    init, learn, teach, native = parts(spec, cfg, estimator, generator)
+    return Student(init, learn, teach, noise, also, probe, native)
+
+
+def _trained(
+    spec: Spec, cfg: LBTConfig, estimator: Estimator, generator: nets.Net
+) -> tuple[Callable, Callable, Callable, bool]:
+    """init, learn and teach of a student that Adam fits, and whether natively."""
+    optimiser = adam(cfg.beta1_phi, cfg.beta2_phi, 0.0, cfg.eps_root, detach_v=cfg.detach_v)
+
+    def loss(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
+        return -estimator.log_prob(phi, x, eps).mean()
+
+    inner = inner_problem(loss, optimiser, spec.jit, estimator.kernel)
+    curvature = implicit.curvature(loss, spec.jit)
+    generate = generator.forward(spec.jit)
+    teaching = generator.differentiable(spec.jit)
+
+    def init(seed: int) -> State:
+        return init_players(seed, {"phi": (estimator.init, optimiser)})
+
+    def learn(theta: Tensor, part: State, batch: Batch) -> State:
+        # The generator is fixed while the estimator learns: all M batches at once.
+        xs = generator.each(generate, theta, batch["z_inner"])
+        phi, opt = part["phi"], part["opt_phi"]
+        eta = phi.new_full((), cfg.eta_phi_inner)
+        phi, opt = inner.steps(phi, opt, xs, batch["eps_inner"], eta)
+        return {"phi": phi, "opt_phi": opt}
+
+    def teach(theta: Tensor, part: State, batch: Batch) -> tuple[Tensor, Tensor, State]:
+        phi, opt = part["phi"], part["opt_phi"]
+        x_g, pull_theta = teaching(theta, batch["z_unroll"])
+        if cfg.hypergradient == "implicit":
+            # The Hessian of one batch, for its price; the cross derivative of all K.
+            eps = batch["eps_unroll"]
+            v, value = inner.gradient(phi, batch["x"], batch["eps_x"])
+            w = implicit.solve(curvature, phi, v, x_g[0], eps[0], cfg.cg_steps, cfg.damping)
+            h_x = -curvature.cross(phi, w, x_g.flatten(0, 1), eps.flatten(0, 1))
+            return pull_theta(h_x.view_as(x_g)), value, part
+        eta = phi.new_full((), cfg.eta_phi)
+        phi_K, pull = unroll(inner, phi, opt, x_g.unbind(), batch["eps_unroll"].unbind(), eta)
+        lam_phi, value = inner.gradient(phi_K, batch["x"], batch["eps_x"])
+        return pull_theta(torch.stack(pull(lam_phi))), value, part
+
+    return init, learn, teach, inner.native
+
+
+def _refitted(
+    spec: Spec, cfg: LBTConfig, estimator: Estimator, generator: nets.Net
+) -> tuple[Callable, Callable, Callable, bool]:
+    """init, learn and teach of a student in closed form, and whether natively."""
+    if cfg.hypergradient == "implicit":
+        raise ValueError(f"estimator={cfg.estimator} has no Hessian: use hypergradient=unrolled")
+
+    def outer(xs: Tensor, phi: Tensor, x: Tensor, eps: Tensor) -> tuple[Tensor, Tensor]:
+        """Loss after a refit to each of the batches xs (K, B, ...), and phi^K."""
+        for x_g in xs.unbind():
+            phi = estimator.refit(phi, x_g)
+        return -estimator.log_prob(phi, x, eps).mean(), phi
+
+    taught = spec.jit(grad_and_value(outer, has_aux=True))
+    refit = spec.jit(estimator.refit)
+    generate = generator.forward(spec.jit)
+    teaching = generator.differentiable(spec.jit)
+
+    def init(seed: int) -> State:
+        return {"phi": estimator.init(seeded(seed, "phi"))}
+
+    def learn(theta: Tensor, part: State, batch: Batch) -> State:
+        phi = part["phi"]
+        for z in batch["z_inner"].unbind():
+            phi = refit(phi, generate(theta, z))
+        return {"phi": phi}
+
+    def teach(theta: Tensor, part: State, batch: Batch) -> tuple[Tensor, Tensor, State]:
+        x_g, pull_theta = teaching(theta, batch["z_unroll"])
+        h_x, (value, phi) = taught(x_g, part["phi"], batch["x"], batch["eps_x"])
+        return pull_theta(h_x), value, {"phi": phi}
+
+    return init, learn, teach, False
 
 
 def build(spec: Spec, cfg: LBTConfig) -> Method:
@@ -140,20 +201,28 @@ def build(spec: Spec, cfg: LBTConfig) -> Method:
     generator = nets.generator(spec, cfg.nets)
     learner = student(spec, cfg)
     optimiser = adam(cfg.beta1, cfg.beta2)
+    descend = kernels.descent(spec, optimiser, cfg.clip_norm)
 
     def init(seed: int) -> State:
-        return init_players(seed, {"theta": (generator.init, optimiser)} | learner.players)
+        return init_players(seed, {"theta": (generator.init, optimiser)}) | learner.init(seed)
 
     def step(state: State, batch: Batch) -> tuple[State, Logs]:
         theta = state["theta"]
-        phi, opt_phi = learner.learn(theta, state["phi"], state["opt_phi"], batch)
-        grad_theta, loss = learner.teach(theta, phi, opt_phi, batch)
-        grad_theta = clip_by_norm(grad_theta, cfg.clip_norm)
-        theta, opt_theta = optimiser.update(theta, state["opt_theta"], grad_theta, cfg.eta_theta)
-        state = {"theta": theta, "phi": phi, "opt_theta": opt_theta, "opt_phi": opt_phi}
-        return state, {"loss_theta": loss}
+        taught = learner.learn(theta, pupil(state), batch)
+        grad_theta, loss, taught = learner.teach(theta, taught, batch)
+        theta, opt_theta = descend(theta, state["opt_theta"], grad_theta, cfg.eta_theta)
+        return {"theta": theta, "opt_theta": opt_theta} | taught, {"loss_theta": loss}
 
     def sample(state: State, z: Tensor) -> Tensor:
         return generator.apply(state["theta"], z)
 
-    return Method(init, step, sample, ("x",), learner.noise, also=learner.also, probe=learner.probe)
+    return Method(
+        init,
+        step,
+        sample,
+        ("x",),
+        learner.noise,
+        also=learner.also,
+        probe=learner.probe,
+        native=learner.native,
+    )

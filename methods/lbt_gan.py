@@ -17,13 +17,12 @@ from __future__ import annotations
 
 from pydantic import Field
 from torch import Tensor
-from torch.func import grad_and_value
 
-from methods import losses, nets
+from methods import kernels, losses, nets
 from methods.base import Batch, Logs, Method, Spec, State, WarmUp
-from methods.gan import discriminator_update
-from methods.lbt import LBTConfig, student
-from methods.optim import adam, clip_by_norm, init_players
+from methods.gan import discriminator_update, through_discriminator
+from methods.lbt import LBTConfig, pupil, student
+from methods.optim import adam, init_players
 
 
 class LBTGANConfig(LBTConfig):
@@ -43,22 +42,19 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
     optimiser = adam(cfg.beta1, cfg.beta2)
     loss_theta = losses.gan_theta_saturating if cfg.saturating else losses.gan_theta
 
-    generate = spec.jit(generator.apply)
+    descend = kernels.descent(spec, optimiser, cfg.clip_norm)
+    generate = generator.forward(spec.jit)
     update_psi = discriminator_update(spec, cfg, discriminator)
-
-    @spec.jit
-    @grad_and_value
-    def adversarial(theta: Tensor, psi: Tensor, z: Tensor, eps: list[Tensor]) -> Tensor:
-        return loss_theta(discriminator.apply(psi, generator.apply(theta, z), *eps))
+    adversarial = through_discriminator(generator, discriminator, loss_theta, spec.jit)
 
     def init(seed: int) -> State:
         players = {"theta": (generator.init, optimiser), "psi": (discriminator.init, optimiser)}
-        return init_players(seed, players | learner.players)
+        return init_players(seed, players) | learner.init(seed)
 
     def step(state: State, batch: Batch, teaching: bool = True) -> tuple[State, Logs]:
-        theta, phi, opt_phi = state["theta"], state["phi"], state["opt_phi"]
+        theta, taught = state["theta"], pupil(state)
         if teaching:
-            phi, opt_phi = learner.learn(theta, phi, opt_phi, batch)
+            taught = learner.learn(theta, taught, batch)
         real = [batch["x_psi"], *discriminator.drawn(batch, "drop_real")]
         fake = [generate(theta, batch["z_psi"]), *discriminator.drawn(batch, "drop_fake")]
         psi, opt_psi, loss_psi = update_psi(state["psi"], state["opt_psi"], real, fake)
@@ -67,13 +63,11 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
         logs = {"loss_gan": loss_gan, "loss_psi": loss_psi}
         grad = cfg.lambda_G * grad
         if teaching:
-            grad_lbt, logs["loss_theta"] = learner.teach(theta, phi, opt_phi, batch)
+            grad_lbt, logs["loss_theta"], taught = learner.teach(theta, taught, batch)
             grad = grad_lbt + grad
-        grad = clip_by_norm(grad, cfg.clip_norm)
-        theta, opt_theta = optimiser.update(theta, state["opt_theta"], grad, cfg.eta_theta)
-        params = {"theta": theta, "phi": phi, "psi": psi}
-        state = params | {"opt_theta": opt_theta, "opt_phi": opt_phi, "opt_psi": opt_psi}
-        return state, logs
+        theta, opt_theta = descend(theta, state["opt_theta"], grad, cfg.eta_theta)
+        players = {"theta": theta, "psi": psi, "opt_theta": opt_theta, "opt_psi": opt_psi}
+        return players | taught, logs
 
     def plain_gan(state: State, batch: Batch) -> tuple[State, Logs]:
         """The authors' first iterations on images: E is not trained and has no say."""
@@ -86,4 +80,6 @@ def build(spec: Spec, cfg: LBTGANConfig) -> Method:
     noise = learner.noise | {"z_psi": z_shape, "z": z_shape}
     noise |= discriminator.draws(spec.batch, "drop_real", "drop_fake", "drop_theta")
     warm_up = WarmUp(cfg.warm_up, plain_gan) if cfg.warm_up else None
-    return Method(init, step, sample, ("x", "x_psi"), noise, warm_up, learner.also, learner.probe)
+    data = ("x", "x_psi")
+    also, probe, native = learner.also, learner.probe, learner.native
+    return Method(init, step, sample, data, noise, warm_up, also, probe, native=native)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import vjp
 
-from methods import convnets
+from methods import convnets, kernels
 from methods.base import Batch, Spec
 
 TOY_START = (-3.1, -2.9)  # means of the 1D example; paper appendix B: "around -3"
@@ -39,8 +39,12 @@ class Net(NamedTuple):
     """init: generator -> params (P,). apply: (params (P,), x (B, in)) -> (B, out). size: P.
     joint: whether rows go through independently, so that batches may be put together.
     passes: the same as ``apply`` in two pieces, where there is such a thing.
+    kernel: the same natively, where Spec.native asks for it and there is such a thing; of a
+        discriminator, logits have a last axis of one.
+    judging: ``losses.gan_psi`` of a discriminator natively, likewise.
     noise: shape of the standard normals that ``apply`` takes per row as its last argument; () where
         it takes none.
+    shapes: of its parameters in order, where a method needs to know; weights have two axes or more.
     """
 
     init: Callable[[torch.Generator], Tensor]
@@ -49,6 +53,9 @@ class Net(NamedTuple):
     joint: bool = True
     passes: Passes | None = None
     noise: tuple[int, ...] = ()
+    shapes: tuple[tuple[int, ...], ...] = ()
+    kernel: kernels.Net | None = None
+    judging: kernels.Loss | None = None
 
     def draws(self, rows: int, *names: str) -> dict[str, tuple[int, ...]]:
         """What ``Method.noise`` must have so that ``apply`` can be called once for each name."""
@@ -66,6 +73,10 @@ class Net(NamedTuple):
             return apply(params, x)
         return torch.stack([apply(params, batch) for batch in x])
 
+    def forward(self, jit: Callable[[Callable], Callable]) -> Callable[[Tensor, Tensor], Tensor]:
+        """``apply``, natively or compiled."""
+        return kernels.either(self.kernel and self.kernel.apply, jit(self.apply))
+
     def differentiable(
         self, jit: Callable[[Callable], Callable]
     ) -> Callable[[Tensor, Tensor], tuple[Tensor, Callable[[Tensor], Tensor]]]:
@@ -75,17 +86,18 @@ class Net(NamedTuple):
         1.8 times as fast (docs/ENGINE.md).
         """
         if self.passes is None:
-            return lambda params, x: _recorded(lambda p: self.each(self.apply, p, x), params)
+            return lambda params, x: recorded(lambda p: self.each(self.apply, p, x), params)
         forward, backward = jit(self.passes.forward), jit(self.passes.backward)
 
         def call(params: Tensor, x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
             y, kept = forward(params, x)
             return y, lambda g: backward(params, kept, g)
 
-        return call
+        return kernels.either(self.kernel and self.kernel.differentiable, call)
 
 
-def _recorded(fn: Callable[[Tensor], Tensor], params: Tensor):
+def recorded(fn: Callable[[Tensor], Tensor], params: Tensor):
+    """fn(params), and its pull-back to dJ/dparams."""
     y, pull = vjp(fn, params)
     return y, lambda g: pull(g)[0]
 
@@ -113,8 +125,12 @@ def tanh(x: Tensor) -> Tensor:
 SLOPES = {tanh: lambda y: 1 - y * y, torch.relu: lambda y: (y > 0).to(y.dtype)}
 
 
-def mlp(sizes: Sequence[int], activation: Callable[[Tensor], Tensor] = tanh) -> Net:
-    """A fully connected network with a linear output. activation: tanh, or torch.relu."""
+def mlp(
+    sizes: Sequence[int], activation: Callable[[Tensor], Tensor] = tanh, native: bool = False
+) -> Net:
+    """A fully connected network with a linear output. activation: tanh, or torch.relu. native: with
+    a kernel, if there is one.
+    """
     shapes = [s for i, o in zip(sizes, sizes[1:], strict=False) for s in ((o, i), (o,))]
     slope = SLOPES[activation]
 
@@ -142,7 +158,10 @@ def mlp(sizes: Sequence[int], activation: Callable[[Tensor], Tensor] = tanh) -> 
     def apply(params: Tensor, x: Tensor) -> Tensor:
         return forward(params, x)[0]
 
-    return Net(init, apply, sum(math.prod(s) for s in shapes), passes=Passes(forward, backward))
+    size = sum(math.prod(s) for s in shapes)
+    kernel = kernels.net(sizes, activation is torch.relu, apply) if native else None
+    passes = Passes(forward, backward)
+    return Net(init, apply, size, passes=passes, shapes=tuple(shapes), kernel=kernel)
 
 
 def generator(spec: Spec, family: str = "auto") -> Net:
@@ -150,7 +169,7 @@ def generator(spec: Spec, family: str = "auto") -> Net:
     if family == "toy":
         return pair(spec)
     if len(spec.x_shape) == 1:
-        flat = mlp((spec.z_dim, *HIDDEN, *spec.x_shape))
+        flat = mlp((spec.z_dim, *HIDDEN, *spec.x_shape), native=spec.native)
         return flat if spec.scale == 1 else _scaled(flat, spec.scale)
     chosen = _family(spec, family)
     net = convnets.stack(chosen.generator(spec.z_dim), chosen.init)
@@ -175,7 +194,8 @@ def _scaled(net: Net, scale: float) -> Net:
     def apply(params: Tensor, x: Tensor) -> Tensor:
         return scale * net.apply(params, x)
 
-    return net._replace(apply=apply, passes=Passes(forward, backward))
+    kernel = net.kernel and net.kernel.scaled(scale)
+    return net._replace(apply=apply, passes=Passes(forward, backward), kernel=kernel)
 
 
 def pair(spec: Spec) -> Net:
@@ -195,7 +215,14 @@ def pair(spec: Spec) -> Net:
 
 
 def discriminator(
-    spec: Spec, family: str = "auto", *, ratio: float = 1.0, pack: int = 1, extra: int = 0
+    spec: Spec,
+    family: str = "auto",
+    *,
+    ratio: float = 1.0,
+    pack: int = 1,
+    extra: int = 0,
+    normalised: bool = True,
+    activation: Callable[[Tensor], Tensor] = tanh,
 ) -> Net:
     """D(.; psi) -> logits (B,).
 
@@ -204,20 +231,26 @@ def discriminator(
     ``pack`` points are concatenated along their first axis (coordinates or channels); only the
     first layer grows with them, as in PacGAN. A code joins flat data at the input, images at the
     flattened features, as in ALI. eps is for the dropout of x, on photographs. ratio: of the widths
-    of D's hidden units or channels.
+    of D's hidden units or channels. normalised: False leaves out image networks' batch
+    normalisation, which makes a point's logit depend on the others'. activation: of flat data's
+    hidden units.
     """
     if len(spec.x_shape) == 1:
         (features,) = spec.x_shape
         hidden = (max(1, round(width * ratio)) for width in HIDDEN)
-        flat = mlp((features * pack + extra, *hidden, 1))
+        widths = (features * pack + extra, *hidden, 1)
+        flat = mlp(widths, activation, native=spec.native and not extra)
 
         def judge(psi: Tensor, *x: Tensor) -> Tensor:
             return flat.apply(psi, torch.cat(x, dim=1)).squeeze(-1)
 
-        return flat._replace(apply=judge, passes=None)
+        judging = kernels.adversarial(widths, relu=False) if flat.kernel else None
+        return flat._replace(apply=judge, passes=None, judging=judging)
     chosen = _family(spec, family)
     channels, *size = spec.x_shape
     layers, features = chosen.trunk(channels * pack, ratio)
+    if not normalised:
+        layers = convnets.plain(layers)
     trunk = convnets.stack(layers, chosen.init)
     head = convnets.stack(chosen.head(features, extra), chosen.init)
     drop = convnets.dropout(chosen.dropout) if chosen.dropout else None
@@ -235,7 +268,8 @@ def discriminator(
         return head.apply(psi_head, torch.cat([found, *code], dim=1)).squeeze(-1)
 
     noise = (channels * pack, *size) if chosen.dropout else ()
-    return Net(init, apply, trunk.size + head.size, noise=noise)
+    shapes = trunk.shapes + head.shapes
+    return Net(init, apply, trunk.size + head.size, noise=noise, shapes=shapes)
 
 
 def encoder(spec: Spec, out: int) -> Net:

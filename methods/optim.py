@@ -17,11 +17,24 @@ from methods.base import State, seeded
 Opt = dict[str, Tensor]
 
 
+class Adam(NamedTuple):
+    """The constants of ``adam``."""
+
+    beta1: float
+    beta2: float
+    eps: float
+    eps_root: float
+    detach_v: bool
+
+
 class Optimiser(NamedTuple):
-    """init: params (P,) -> opt. update: (params, opt, grad, eta) -> (params, opt); descends."""
+    """init: params (P,) -> opt. update: (params, opt, grad, eta) -> (params, opt); descends.
+    adam: its constants, where it is Adam.
+    """
 
     init: Callable[[Tensor], Opt]
     update: Callable[[Tensor, Opt, Tensor, Tensor | float], tuple[Tensor, Opt]]
+    adam: Adam | None = None
 
 
 def sgd() -> Optimiser:
@@ -60,7 +73,7 @@ def adam(
         rate = eta * root / (1 - beta1**t)
         return params - rate * m / denominator, {"m": m, "v": v, "t": t}
 
-    return Optimiser(init, update)
+    return Optimiser(init, update, Adam(beta1, beta2, eps, eps_root, detach_v))
 
 
 def init_players(

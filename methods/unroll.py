@@ -23,9 +23,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.func import grad, jvp, vjp
+from torch.func import grad, grad_and_value, jvp, vjp
 
-from methods.optim import Opt, Optimiser
+from methods import kernels
+from methods.optim import Adam, Opt, Optimiser
 
 
 class Inner(NamedTuple):
@@ -33,18 +34,28 @@ class Inner(NamedTuple):
 
     step: (phi, opt, x, aux, eta) -> (phi, opt, g), g the gradient used.
     adjoint: (phi, opt, g, x, aux, eta, lam_phi, lam_opt) -> (lam_phi, lam_opt, dJ/dx).
+    steps: (phi, opt, xs (n, B, ...), aux (n, B, ...), eta) -> (phi, opt): n steps.
+    gradient: (phi, x, aux) -> (dloss/dphi, loss).
+    native: whether a kernel does this where it can.
     """
 
     step: Callable[..., tuple[Tensor, Opt, Tensor]]
     adjoint: Callable[..., tuple[Tensor, Opt, Tensor]]
+    steps: Callable[..., tuple[Tensor, Opt]]
+    gradient: Callable[..., tuple[Tensor, Tensor]]
+    native: bool = False
 
 
 def inner_problem(
     loss: Callable[[Tensor, Tensor, Any], Tensor],
     optimiser: Optimiser,
     jit: Callable[[Callable], Callable],
+    kernel: kernels.Loss | None = None,
 ) -> Inner:
-    """The two compiled pieces of an inner problem; loss(phi, x, aux) -> 0-d, minimised over phi."""
+    """The pieces of an inner problem, compiled; loss(phi, x, aux) -> 0-d, minimised over phi.
+
+    kernel: the same loss natively, to be used where it proves to be that.
+    """
 
     def step(phi, opt, x, aux, eta):
         g = grad(loss)(phi, x, aux)
@@ -57,7 +68,31 @@ def inner_problem(
         _, (h_phi, h_x) = jvp(lambda p: grad(loss, (0, 1))(p, x, aux), (phi,), (w,))
         return lam_phi + h_phi, lam_opt, h_x
 
-    return Inner(jit(step), jit(adjoint))
+    compiled = jit(step)
+
+    def steps(phi, opt, xs, aux, eta):
+        for x, a in zip(xs.unbind(), aux.unbind(), strict=True):
+            phi, opt, _ = compiled(phi, opt, x, a, eta)
+        return phi, opt
+
+    reference = Inner(compiled, jit(adjoint), steps, jit(grad_and_value(loss)))
+    if kernel is None or not kernel.proven(optimiser.adam, step, adjoint):
+        return reference
+    return _native(kernel, optimiser.adam, reference)
+
+
+def _native(kernel: kernels.Loss, adam: Adam, reference: Inner) -> Inner:
+    def step(*args):
+        return kernel.step(adam, *args)[:3]
+
+    def adjoint(*args):
+        return kernel.adjoint(adam, *args)
+
+    def steps(*args):
+        return kernel.steps(adam, *args)
+
+    pieces = step, adjoint, steps, kernel.gradient
+    return Inner(*map(kernels.either, pieces, reference), native=True)
 
 
 def unroll(

@@ -16,11 +16,13 @@ root, whose slope at zero is infinite.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pydantic import Field
 from torch import Tensor
-from torch.func import grad_and_value, vjp
+from torch.func import grad_and_value
 
-from methods import losses, nets
+from methods import kernels, losses, nets
 from methods.base import Batch, Logs, Method, Spec, State
 from methods.gan import AdversarialConfig
 from methods.optim import adam, init_players
@@ -49,12 +51,17 @@ def build(spec: Spec, cfg: UnrolledGANConfig) -> Method:
         real, eps = given
         return losses.gan_psi(discriminator.apply(psi, *real), discriminator.apply(psi, x_g, *eps))
 
-    def value(psi: Tensor, x_g: Tensor, given: Given) -> Tensor:
-        """V: what G minimises."""
-        return -negative_value(psi, x_g, given)
+    descend = kernels.descent(spec, adam_theta)
+    kernel = discriminator.judging
+    inner = inner_problem(negative_value, adam_psi, spec.jit, kernel)
+    kernel = kernel if inner.native else None
+    outer = spec.jit(grad_and_value(negative_value, argnums=(0, 1)))
+    outer = kernels.either(kernel and kernel.gradients, outer)
 
-    inner = inner_problem(negative_value, adam_psi, spec.jit)
-    outer = spec.jit(grad_and_value(value, argnums=(0, 1)))
+    def generate(theta: Tensor, z: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        return nets.recorded(lambda p: generator.apply(p, z), theta)
+
+    generate = kernels.either(generator.kernel and generator.kernel.differentiable, generate)
 
     def init(seed: int) -> State:
         return init_players(
@@ -65,19 +72,19 @@ def build(spec: Spec, cfg: UnrolledGANConfig) -> Method:
         theta, psi, opt_psi = state["theta"], state["psi"], state["opt_psi"]
         real = [batch["x"], *discriminator.drawn(batch, "drop_real")]
         given = real, discriminator.drawn(batch, "drop_fake")
-        x_g, pull_theta = vjp(lambda p: generator.apply(p, batch["z"]), theta)
+        x_g, pull_theta = generate(theta, batch["z"])
         eta = psi.new_full((), cfg.eta_psi)
         psi_K, pull = unroll(inner, psi, opt_psi, [x_g] * cfg.K, [given] * cfg.K, eta)
-        (lam_psi, h_direct), loss = outer(psi_K, x_g, given)
-        (grad_theta,) = pull_theta(h_direct + sum(pull(lam_psi)))
-        theta, opt_theta = adam_theta.update(theta, state["opt_theta"], grad_theta, cfg.eta_theta)
+        (g_psi, g_x), loss_psi = outer(psi_K, x_g, given)
+        grad_theta = pull_theta(sum(pull(-g_psi)) - g_x)
+        theta, opt_theta = descend(theta, state["opt_theta"], grad_theta, cfg.eta_theta)
         psi, opt_psi, _ = inner.step(psi, opt_psi, x_g, given, eta)
         state = {"theta": theta, "psi": psi, "opt_theta": opt_theta, "opt_psi": opt_psi}
-        return state, {"loss_theta": loss}
+        return state, {"loss_theta": -loss_psi}
 
     def sample(state: State, z: Tensor) -> Tensor:
         return generator.apply(state["theta"], z)
 
     noise = {"z": (spec.batch, spec.z_dim)}
     noise |= discriminator.draws(spec.batch, "drop_real", "drop_fake")
-    return Method(init, step, sample, ("x",), noise)
+    return Method(init, step, sample, ("x",), noise, native=inner.native)

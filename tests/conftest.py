@@ -19,7 +19,12 @@ from methods import REGISTRY  # noqa: E402
 from methods.base import Method, Spec  # noqa: E402
 
 torch.set_num_threads(1)
-SMALL = {"lbt": {"M": 2, "K": 2}, "lbt_gan": {"M": 2, "K": 2}, "unrolled_gan": {"K": 2}}
+SMALL = {
+    "lbt": {"M": 2, "K": 2},
+    "lbt_gan": {"M": 2, "K": 2},
+    "unrolled_gan": {"K": 2},
+    "flow_matching": {"steps": 2},
+}
 # A command of two seeds on the ring in seconds.
 TINY = [
     "--preset", "smoke", "--seeds", "0,1", "--jobs", "1",

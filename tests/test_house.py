@@ -31,6 +31,7 @@ ALLOWED = {  # room -> rooms it may import, besides those of GROUND; methods and
     "metrics": set(),
 }  # fmt: skip
 LONGEST_FILE, LONGEST_FUNCTION = 300, 60
+LONGEST_BUILD = 70  # of a method: its losses, steps and sampler, which read as one page
 
 
 @cache
@@ -113,8 +114,9 @@ def test_no_function_is_long():
     found = {}
     for name, tree in files().items():
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and (n := node.end_lineno - node.lineno + 1) > (
-                LONGEST_FUNCTION
-            ):
-                found[f"{name}.{node.name}"] = n
+            if isinstance(node, ast.FunctionDef):
+                build = room(name) == "methods" and node.name == "build"
+                n = node.end_lineno - node.lineno + 1
+                if n > (LONGEST_BUILD if build else LONGEST_FUNCTION):
+                    found[f"{name}.{node.name}"] = n
     assert not found

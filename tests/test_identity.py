@@ -21,7 +21,7 @@ def identities() -> pd.DataFrame:
         job = Job(preset, seeds=(0,))
         for dataset in job.preset.datasets:
             named = job.budget(dataset).updates
-            for method in dict.fromkeys([*named, *job.modules]):
+            for method in dict.fromkeys([*named, *job.usual]):
                 text = json.dumps(job.runs(dataset, method)[0].identity(), sort_keys=True)
                 digest = hashlib.sha256(text.encode()).hexdigest()[:16]
                 rows.append((preset, dataset, method, digest))

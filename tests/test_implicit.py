@@ -77,7 +77,7 @@ def test_implicit_lbt_of_the_gaussian_estimator_by_hand():
     inputs = {n: torch.randn(s, generator=generator) for n, s in student.noise.items()}
     inputs["x"] = torch.randn(64, 1, generator=generator)
     theta, phi = torch.tensor([-3.1, -2.9]), torch.tensor([-3.0])
-    found, value = student.teach(theta, phi, {}, inputs)
+    found, value, _ = student.teach(theta, {"phi": phi, "opt_phi": {}}, inputs)
     share = (inputs["z_unroll"][0, :, 0] < 0).float().mean()
     slope = phi - inputs["x"].mean()
     torch.testing.assert_close(found, slope * torch.stack([share, 1 - share]))

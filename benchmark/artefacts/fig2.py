@@ -13,7 +13,7 @@ from benchmark.results.view import Results
 
 def needs(job: Job) -> list[tuple[str, str]]:
     """Every method on each of the preset's mixtures."""
-    return [(dataset, method) for dataset in job.feeding("fig2") for method in job.modules]
+    return [(dataset, method) for dataset in job.feeding("fig2") for method in job.usual]
 
 
 def draw(results: Results, job: Job) -> list[Path]:

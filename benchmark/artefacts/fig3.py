@@ -27,7 +27,7 @@ SHOWN = ("modes_covered", "intra_mode_kl", "high_quality_pct")  # the paper's or
 
 def needs(job: Job) -> list[tuple[str, str]]:
     """Every method on each of the preset's mixtures."""
-    return [(dataset, method) for dataset in job.feeding("fig3") for method in job.modules]
+    return [(dataset, method) for dataset in job.feeding("fig3") for method in job.usual]
 
 
 def draw(results: Results, job: Job) -> list[Path]:

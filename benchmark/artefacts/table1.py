@@ -29,7 +29,7 @@ METRICS = {"smnist_modes": ("modes", 1), "smnist_kl": ("kl", 2)}
 
 def needs(job: Job) -> list[tuple[str, str]]:
     """Every method on each Stacked MNIST entry of the preset."""
-    return [(dataset, method) for dataset in job.stacked("table1") for method in job.modules]
+    return [(dataset, method) for dataset in job.stacked("table1") for method in job.usual]
 
 
 def draw(results: Results, job: Job) -> list[Path]:

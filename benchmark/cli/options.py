@@ -61,7 +61,27 @@ def parser() -> argparse.ArgumentParser:
         help="show what would run and its cost; fetches MNIST where that decides what runs",
     )  # fmt: skip
     what.add_argument("--list", action="store_true", help="methods, datasets, artefacts, presets")
-    how = p.add_argument_group("how")
+    add_how(p)
+    add_scores(p)
+    add_limits(p)
+    add_launcher(p)
+    return p
+
+
+def add_results(parser: argparse.ArgumentParser) -> None:
+    """Options of what is written."""
+    group = parser.add_argument_group("results")
+    group.add_argument("--out", type=Path, default=ROOT / "results", help="where results go")
+    group.add_argument("--force", action="store_true", help="train again what is finished")
+    group.add_argument(
+        "--keep-generator", action="store_true",
+        help="leave what was learned in each run's folder, to sample from",
+    )  # fmt: skip
+
+
+def add_how(parser: argparse.ArgumentParser) -> None:
+    """Options of the runs: their size, their settings, and what carries them out."""
+    how = parser.add_argument_group("how")
     how.add_argument("--preset", help=f"scale of the runs (default: {PRESET})")
     how.add_argument("--seeds", metavar="0-4|0,2,5", help="seeds (default: the preset's)")
     how.add_argument(
@@ -82,27 +102,16 @@ def parser() -> argparse.ArgumentParser:
         help="train the seeds of a method as one program (default: 2D data on a GPU)",
     )  # fmt: skip
     how.add_argument("--tf32", action="store_true", help="coarser, faster matrix products on a GPU")
-    how.add_argument("--no-compile", action="store_true", help="never compile")
+    how.add_argument(
+        "--engine", choices=["auto", "native", "compiled", "eager"], default="auto",
+        help="kernels for CPUs, compiled or plain code (default: what pays for each run)",
+    )  # fmt: skip
+    how.add_argument("--no-compile", action="store_true", help="the same as --engine eager")
     how.add_argument(
         "--data-root", type=Path, metavar="DIR",
         help="where image data lies or is downloaded to (default: $DATA_ROOT, else data/)",
     )  # fmt: skip
-    add_results(p)
-    add_scores(p)
-    add_limits(p)
-    add_launcher(p)
-    return p
-
-
-def add_results(parser: argparse.ArgumentParser) -> None:
-    """Options of what is written."""
-    group = parser.add_argument_group("results")
-    group.add_argument("--out", type=Path, default=ROOT / "results", help="where results go")
-    group.add_argument("--force", action="store_true", help="train again what is finished")
-    group.add_argument(
-        "--keep-generator", action="store_true",
-        help="leave what was learned in each run's folder, to sample from",
-    )  # fmt: skip
+    add_results(parser)
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
@@ -163,7 +172,7 @@ def execution(arguments: argparse.Namespace, job: Job, runs: Sequence[Run]) -> E
         out=arguments.out,
         jobs=jobs(arguments.jobs, device, max(1, len(runs)) if slurm else None),
         device=device,
-        compile=not arguments.no_compile,
+        engine="eager" if arguments.no_compile else arguments.engine,
         stack=arguments.stack_seeds,
         tf32=tf32(arguments, runs),
         force=arguments.force,

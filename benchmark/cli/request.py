@@ -72,7 +72,7 @@ def _runs(job: Job, names: list[str], methods: list[str], datasets: list[str]) -
     if not names:
         usual = ["ring"] if job.has("ring") else job.datasets
         for dataset in datasets or job.own() or usual:
-            for method in methods or job.budget(dataset).updates or job.modules:
+            for method in methods or job.budget(dataset).updates or job.usual:
                 add(dataset, method)
     for artefact in map(artefacts.load, names):
         for dataset, method in artefact.needs(job):

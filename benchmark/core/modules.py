@@ -14,7 +14,7 @@ import sys
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 
@@ -115,6 +115,14 @@ def imported(tree: ast.Module) -> list[str]:
         elif isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
     return names
+
+
+def came_later(cls: type[BaseModel], name: str, value: Any) -> bool:
+    """Whether a setting came after runs had been made without it (``methods.base.later``), and has
+    its default.
+    """
+    field = cls.model_fields[name]
+    return bool((field.json_schema_extra or {}).get("later")) and value == field.default
 
 
 def config_class(module: ModuleType) -> type[BaseModel]:

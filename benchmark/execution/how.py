@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from benchmark.core.run import Run
 from benchmark.training.fid import Fid
@@ -18,9 +18,14 @@ class Slurm(NamedTuple):
     memory: float = 4.0
 
 
+Engine = Literal["auto", "native", "compiled", "eager"]
+
+
 class Execution(NamedTuple):
     """How runs are carried out. Only the device decides numbers: a GPU draws other noise.
 
+    engine: kernels for CPUs where there are any, and compiled code elsewhere (native); that alone
+    (compiled); neither (eager); or what pays: native and compiled for runs of many updates (auto).
     stack: train the seeds of one method on one dataset as one program; None: where that is faster,
     which is 2D data on a GPU. tf32: on a GPU, let matrix products round their inputs to 10 bits.
     timeout: seconds that a run, or a stack of runs, may take in one go. checkpoint_share: of the
@@ -33,7 +38,7 @@ class Execution(NamedTuple):
     out: Path
     jobs: int
     device: str = "cpu"
-    compile: bool = True
+    engine: Engine = "auto"
     stack: bool | None = None
     tf32: bool = False
     checkpoint_seconds: float = 60.0

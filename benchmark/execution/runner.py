@@ -46,7 +46,7 @@ def train(runs: Sequence[Run], how: Execution) -> list[Event]:
         compiled = f"runs of {MIN_STEPS:,} updates or more are compiled"
         print(
             f"{len(todo)} runs to do, {len(runs) - len(todo)} finished; "
-            f"{compiled if how.compile else 'nothing is compiled'}",
+            f"{compiled if how.engine != 'eager' else 'nothing is compiled'}",
             file=sys.stderr,
         )
     tell = _Progress(todo, how)

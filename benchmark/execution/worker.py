@@ -119,7 +119,8 @@ def _train(
         runs,
         folders,
         device=how.device,
-        jit=compile.Jit(how.compile and worth, stacked=len(runs) > 1),
+        jit=compile.Jit(how.engine != "eager" and worth, stacked=len(runs) > 1),
+        native=kernels_serve(how, len(runs), worth),
         saving=Saving(how.checkpoint_seconds, how.checkpoint_share),
         progress=progress,
         fid=how.fid,
@@ -129,6 +130,12 @@ def _train(
         Event(run, run.budget.iterations, status)
         for run, status in zip(runs, statuses, strict=True)
     ]
+
+
+def kernels_serve(how: Execution, seeds: int, worth: bool) -> bool:
+    """Whether native kernels are asked for: they are for one seed on a CPU."""
+    asked = how.engine == "native" or (how.engine == "auto" and worth)
+    return asked and how.device == "cpu" and seeds == 1
 
 
 def set_aside(unit: Sequence[Run], how: Execution) -> None:

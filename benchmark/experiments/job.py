@@ -22,7 +22,7 @@ from pydantic_core import PydanticSerializationError
 
 from benchmark import data
 from benchmark.core.errors import UserError, shortened, unknown
-from benchmark.core.modules import config_class, load_module
+from benchmark.core.modules import came_later, config_class, load_module
 from benchmark.core.run import DatasetSettings, Run
 from benchmark.core.schema import validated
 from benchmark.data import DATASETS
@@ -32,6 +32,7 @@ from benchmark.experiments.labels import bracket, cut, parse_label, parse_overri
 from benchmark.experiments.plugins import known
 from benchmark.experiments.presets import known_as, load_preset, source
 from benchmark.experiments.variants import default_settings, variant_settings
+from methods import PAPER, REFERENCES, REGISTRY
 
 
 class Job:
@@ -48,6 +49,8 @@ class Job:
         self.name = Path(self.source).stem
         self.seeds = seeds
         self.modules, self.data = known(plugins)
+        plugged = [name for name in self.modules if name not in REGISTRY]
+        self.usual = [*PAPER, *REFERENCES, *plugged]  # what is compared where nothing is named
         self.preset = load_preset(preset, self.modules)
         self.plugins = [Path(path).name for path in plugins]
         about = {entry.data or name for name, entry in self.preset.datasets.items()}
@@ -188,7 +191,7 @@ class Job:
             raise UserError(f"{where(())}: settings must be plain values: {error}") from None
         if wanted:
             strays.refuse(model, settings, self.changed(key) | own, dataset, where)
-        return settings
+        return {k: v for k, v in settings.items() if not came_later(model, k, v)}
 
     def _source(self, owner: str, place: tuple, shown: str, dataset: str = "") -> str:
         """Where a setting of a method (on a dataset) or of a dataset comes from, in words."""
@@ -228,7 +231,7 @@ class Job:
     def variant(self, dataset: str, method: str, **settings: Any) -> str:
         """The name of a method with these settings: its key alone where it has them already."""
         usual = self._settings(dataset, method)
-        return method + bracket({k: v for k, v in settings.items() if usual[k] != v})
+        return method + bracket({k: v for k, v in settings.items() if usual.get(k) != v})
 
     def check(self, method: str) -> None:
         """Raises UserError unless the name, or a variant's, is that of a method."""

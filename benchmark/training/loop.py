@@ -45,6 +45,7 @@ def execute(
     *,
     device: str = "cpu",
     jit: Jit | None = None,
+    native: bool = False,
     saving: Saving = Saving(),  # noqa: B008
     progress: Callable[[int], None] = lambda step: None,
     fid: Fid | None = None,
@@ -53,10 +54,11 @@ def execute(
     """Train runs that differ in their seed alone, each from its checkpoint if it has one.
 
     Several are stacked into one program (``engine``), as far as they stand at the same step.
-    progress: called before every step, and often during an evaluation, with the number of steps
-    done. fid: what photographs are scored with at the end. keep_generator: leave what was learned
-    in the folders (``generator``). Whatever is raised between steps ends the runs after saving
-    their states. Returns the final statuses.
+    native: whether kernels for CPUs (``methods/kernels``) do what they can. progress: called before
+    every step, and often during an evaluation, with the number of steps done. fid: what photographs
+    are scored with at the end. keep_generator: leave what was learned in the folders
+    (``generator``). Whatever is raised between steps ends the runs after saving their states.
+    Returns the final statuses.
     """
     jit = jit or Jit(enabled=False)
     lanes = [Lane(run, folder) for run, folder in zip(runs, folders, strict=True)]
@@ -65,7 +67,9 @@ def execute(
             lane.resume(device)
         for step in sorted({lane.step for lane in lanes}):
             together = [lane for lane in lanes if lane.step == step]
-            _Training(together, device, jit, saving, progress, fid, keep_generator).execute()
+            _Training(
+                together, device, jit, native, saving, progress, fid, keep_generator
+            ).execute()
     return [lane.status for lane in lanes]
 
 
@@ -77,6 +81,7 @@ class _Training:
         lanes: list[Lane],
         device: str,
         jit: Jit,
+        native: bool,
         saving: Saving,
         progress: Callable[[int], None],
         fid: Fid | None,
@@ -85,7 +90,7 @@ class _Training:
         self.lanes, self.device, self.jit, self.saving = lanes, device, jit, saving
         self.progress, self.keep_generator = progress, keep_generator
         self.run = lanes[0].run  # all but its seed holds for every lane
-        self.method, self.spec, self.dataset = prepare(self.run, jit, device)
+        self.method, self.spec, self.dataset = prepare(self.run, jit, device, native)
         self.measure = Measure(
             self.method, self.spec, self.dataset, device, lambda: progress(self.step), fid
         )
@@ -204,6 +209,10 @@ class _Training:
             self.lanes[i].step = self.step
         self.mark = None if self.mark is None else now
 
+    def _engine(self) -> str:
+        """What did the arithmetic."""
+        return "native" if self.method.native else "compiled" if self.jit.active else "eager"
+
     def _losses(self, i: int) -> dict[str, float]:
         return {name: float(value[i]) for name, value in self.logs.items()}
 
@@ -225,6 +234,7 @@ class _Training:
             "commit": self.commit,
             "compile_seconds": round(self.compile_seconds, 3),
             "compiled": self.jit.active,
+            "engine": self._engine(),
             "stacked": len(self.lanes),
             "state_sha256": checkpoints.digest(state),
         }

@@ -26,12 +26,14 @@ def set_up_torch(tf32: bool = False) -> None:
     torch.backends.cudnn.allow_tf32 = tf32  # its own default is to round
 
 
-def prepare(run: Run, jit: Callable, device: str = "cpu") -> tuple[Method, Spec, Dataset]:
-    """The method built for its dataset."""
+def prepare(
+    run: Run, jit: Callable, device: str = "cpu", native: bool = False
+) -> tuple[Method, Spec, Dataset]:
+    """The method built for its dataset; natively, where that is asked for and there are kernels."""
     budget = run.budget
     dataset = scaled(data.load(run.data, device, run.source), budget.coordinate_scale)
     scale = budget.coordinate_scale
-    spec = Spec(dataset.x_shape, budget.z_dim, budget.batch, dataset.push, jit, scale)
+    spec = Spec(dataset.x_shape, budget.z_dim, budget.batch, dataset.push, jit, scale, native)
     module = load_module(run.module)
     method = module.build(spec, config_class(module)(**run.settings))
     anneal, average = (run.settings.get(name, 0.0) for name in ("anneal", "average"))

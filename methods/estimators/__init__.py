@@ -14,17 +14,21 @@ import torch
 from torch import Tensor
 
 from methods.base import Logs, Probe, Spec, State
-from methods.estimators import conv_vae, flow, gaussian, mog, pixelcnn, vae
+from methods.estimators import conv_vae, em, flow, gaussian, kde, mog, pixelcnn, vae
 from methods.estimators.base import Estimator, log_mean_exp
 
 BUILDERS = {
     "vae": vae.build,
     "gaussian": gaussian.build,
     "mog": mog.build,
+    "em": em.build,
+    "kde": kde.build,
     "flow": flow.build,
     "conv_vae": conv_vae.build,
     "pixelcnn": pixelcnn.build,
 }
+
+Name = Literal["vae", "gaussian", "mog", "em", "kde", "flow", "conv_vae", "pixelcnn"]
 
 # Of the probe below, (data points, draws of the latent); both are the same at every look.
 PROBE_2D, PROBE_IMAGES = (1000, 25), (200, 10)
@@ -32,6 +36,8 @@ PROBE_2D, PROBE_IMAGES = (1000, 25), (200, 10)
 
 class EstimatorConfig(
     flow.FlowConfig,
+    em.EMConfig,
+    kde.KDEConfig,
     mog.MixtureConfig,
     conv_vae.ConvVAEConfig,
     vae.VAEConfig,
@@ -40,7 +46,7 @@ class EstimatorConfig(
     """Which estimator, and the settings of all of them."""
 
     # vae: paper section 5; gaussian: appendix B; the others are ours
-    estimator: Literal["vae", "gaussian", "mog", "flow", "conv_vae", "pixelcnn"] = "vae"
+    estimator: Name = "vae"
 
 
 def build(spec: Spec, cfg: EstimatorConfig) -> Estimator:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from methods import kernels
+
 
 class Estimator(NamedTuple):
     """An explicit model of x.
@@ -24,6 +26,10 @@ class Estimator(NamedTuple):
         latent h, whose shape is the last axis of ``noise``. Its mean over draws is the lower bound,
         and the logarithm of the mean of its exponential over ever more draws tends to
         log p_E(x; phi). None where log_prob is exact.
+    refit: (phi, x (B, *x_shape)) -> phi, drawn towards x in closed form and differentiable in x:
+        what such an estimator learns by in place of gradient steps. None of all others.
+    kernel: -log_prob, averaged over the batch, natively, where Spec.native asks for it and there is
+        such a thing.
     """
 
     init: Callable[[torch.Generator], Tensor]
@@ -33,6 +39,8 @@ class Estimator(NamedTuple):
     sample_dim: int
     size: int
     log_weight: Callable[[Tensor, Tensor, Tensor], Tensor] | None = None
+    refit: Callable[[Tensor, Tensor], Tensor] | None = None
+    kernel: kernels.Loss | None = None
 
 
 def log_mean_exp(log_w: Tensor, dim: int) -> Tensor:

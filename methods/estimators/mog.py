@@ -41,22 +41,38 @@ def build(spec: Spec, cfg: MixtureConfig) -> Estimator:
 
     def log_prob(phi: Tensor, x: Tensor, eps: Tensor) -> Tensor:
         means, log_std, weights = phi.split(sizes)
-        means, x = means.view(count, features), x.flatten(1)
-        # log p(x, c) is linear in (x, |x|^2, 1). As one small product it and all its derivatives
-        # leave nothing of size (B, C) to do but the sum over components.
-        precision = torch.exp(-2 * log_std)
-        log_norm = features * (log_std + math.log(2 * math.pi) / 2)
-        constant = torch.log_softmax(weights, 0) - log_norm - means.square().sum(1) * precision / 2
-        linear = [means * precision[:, None], -precision[:, None] / 2, constant[:, None]]
-        known = [x, x.square().sum(1, keepdim=True), torch.ones_like(x[:, :1])]
-        return torch.logsumexp(torch.cat(known, 1) @ torch.cat(linear, 1).T, 1)
+        weights = torch.log_softmax(weights, 0)
+        joint = log_joint(x.flatten(1), means.view(count, features), log_std, weights)
+        return torch.logsumexp(joint, 1)
 
     def sample(phi: Tensor, z: Tensor) -> Tensor:
         means, log_std, weights = phi.split(sizes)
-        edges = torch.softmax(weights, 0).cumsum(0)
-        index = torch.searchsorted(edges, torch.special.ndtr(z[..., 0]).contiguous())
-        index = index.clamp(max=count - 1)
-        noise = z[..., 1 : 1 + features] * log_std.exp()[index][..., None]
-        return (means.view(count, features)[index] + noise).view(-1, *spec.x_shape)
+        x = draw(z, means.view(count, features), log_std, torch.softmax(weights, 0))
+        return x.view(-1, *spec.x_shape)
 
     return Estimator(init, log_prob, sample, (0,), 1 + features, sum(sizes))
+
+
+def log_joint(x: Tensor, means: Tensor, log_std: Tensor, log_weights: Tensor) -> Tensor:
+    """log p(x, c): (B, C), nats, of points x (B, D) and components with means (C, D), log standard
+    deviations and log weights (C).
+    """
+    features = means.shape[1]
+    # It is linear in (x, |x|^2, 1). As one small product it and all its derivatives leave nothing
+    # of size (B, C) to do but the sum over components.
+    precision = torch.exp(-2 * log_std)
+    log_norm = features * (log_std + math.log(2 * math.pi) / 2)
+    constant = log_weights - log_norm - means.square().sum(1) * precision / 2
+    linear = [means * precision[:, None], -precision[:, None] / 2, constant[:, None]]
+    known = [x, x.square().sum(1, keepdim=True), torch.ones_like(x[:, :1])]
+    return torch.cat(known, 1) @ torch.cat(linear, 1).T
+
+
+def draw(z: Tensor, means: Tensor, log_std: Tensor, weights: Tensor) -> Tensor:
+    """Points (N, D) from standard normals z (N, >= 1 + D): one picks the component, the others
+    spread it. weights: (C,), adding up to one.
+    """
+    index = torch.searchsorted(weights.cumsum(0), torch.special.ndtr(z[..., 0]).contiguous())
+    index = index.clamp(max=len(weights) - 1)
+    noise = z[..., 1 : 1 + means.shape[1]] * log_std.exp()[index][..., None]
+    return means[index] + noise

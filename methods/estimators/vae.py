@@ -13,7 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from methods import nets
+from methods import kernels, nets
 from methods.base import Spec
 from methods.convnets import Stack
 from methods.estimators import likelihood
@@ -41,9 +41,14 @@ def build(spec: Spec, cfg: VAEConfig) -> Estimator:
     features = math.prod(spec.x_shape)
     activation = torch.relu if len(spec.x_shape) > 1 else nets.tanh
     hidden = [int(width) for width in cfg.hidden.split("-")]
-    encode = nets.mlp((features, *hidden, 2 * cfg.latent), activation)
-    decode = nets.mlp((cfg.latent, *hidden[::-1], features), activation)
-    return bound(spec, cfg, encode, decode)
+    widths = (features, *hidden, 2 * cfg.latent), (cfg.latent, *hidden[::-1], features)
+    encode, decode = (nets.mlp(w, activation) for w in widths)
+    estimator = bound(spec, cfg, encode, decode)
+    fixed = cfg.likelihood == "gaussian" and not cfg.learn_variance
+    if spec.native and len(spec.x_shape) == 1 and fixed and cfg.draws == 1:
+        kernel = kernels.elbo(*widths, relu=False, variance=cfg.variance)
+        estimator = estimator._replace(kernel=kernel)
+    return estimator
 
 
 def bound(
