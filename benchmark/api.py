@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from benchmark import data as datasets
 from benchmark.core.errors import unknown
 from benchmark.core.modules import is_plugin
 from benchmark.core.run import DatasetSettings, pays
+from benchmark.data.base import Dataset
 from benchmark.experiments.job import Job
 from benchmark.experiments.plugins import known
 from benchmark.store.folder import RunFolder
@@ -73,12 +75,18 @@ def measure(samples: Any, data: str) -> dict[str, float]:
     takes them. data: a name, or a file of one's own. Raises UserError on an unknown name,
     ValueError on samples of another shape.
     """
-    plugins = (data,) if is_plugin(data) else ()
-    name, entries = Path(data).stem if plugins else data, known(plugins).data
-    if name not in entries:
-        raise unknown("dataset", name, entries)
-    dataset = datasets.load(name, plugin=entries[name].module)
+    dataset = _dataset(data)
     samples = torch.as_tensor(samples, dtype=torch.float32)
     if samples.shape[1:] != dataset.x_shape or not len(samples):
         raise ValueError(f"samples of {data} must be (N, {dataset.x_shape}), not {samples.shape}")
     return dataset.evaluate(samples)
+
+
+@cache
+def _dataset(data: str) -> Dataset:
+    """What samples are measured against, with what the measures keep of it."""
+    plugins = (data,) if is_plugin(data) else ()
+    name, entries = Path(data).stem if plugins else data, known(plugins).data
+    if name not in entries:
+        raise unknown("dataset", name, entries)
+    return datasets.load(name, plugin=entries[name].module)

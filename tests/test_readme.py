@@ -9,10 +9,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pandas as pd
+import pytest
 import torch
 
 from benchmark.cli import main
 from benchmark.cli.options import parser
+from benchmark.core.files import read_json
+from benchmark.core.run import MIN_STEPS
 from benchmark.report.claims import ledger
 from benchmark.report.claims.ledger import table
 from benchmark.report.claims.verdict import VERDICTS
@@ -23,16 +26,56 @@ README = (ROOT / "README.md").read_text()
 PROSE = {"README.md": README, "STUDENTS.md": (ROOT / "docs" / "STUDENTS.md").read_text()}
 
 
-(EXAMPLE,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+EXAMPLE, GRID, MOONS, LIBRARY = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
-def test_the_example_method_runs(tmp_path):
+def test_the_examples_of_method_and_data_run_together(tmp_path):
+    command = ["--methods", "moments", "--preset", "smoke", "--seeds", "0", "--jobs", "1"]
+    for name, source in {"moments": EXAMPLE, "my_grid": GRID, "two_moons": MOONS}.items():
+        (tmp_path / f"{name}.py").write_text(source)
+        command += ["--plugin", str(tmp_path / f"{name}.py")]
+        for setting in () if name == "moments" else ("iterations=3", "batch=8", "z_dim=40",
+                                                     "final_samples=2000"):  # fmt: skip
+            command.append(f"--set={name}.{setting}")
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    (out,) = (tmp_path / "out").iterdir()
+    table = pd.read_csv(out / "summary.csv")
+    assert set(table["dataset"]) == {"my_grid", "two_moons"} and not table["missed"].any()
+    assert {"modes_covered", "sliced_w2"} <= set(table.query("dataset == 'my_grid'")["metric"])
+    assert set(table.query("dataset == 'two_moons'")["metric"]) == {"sliced_w2", "sliced_w2_floor"}
+
+
+def test_the_moons_are_two_of_equal_weight():
+    names: dict = {}
+    exec(MOONS, names)
+    data = names["load"]()
+    x = data.push(torch.randn(100_000, 4, generator=torch.Generator().manual_seed(0)))
+    arcs = torch.tensor([[0.5, 0.25], [-0.5, -0.25]])
+    radius = (torch.cdist(x, -arcs) - 1).abs()
+    upper = radius[:, 0] < radius[:, 1]
+    assert x.mean(0).abs().max() < 0.02 and radius.min(1).values.mean() < 0.1
+    assert abs(upper.float().mean() - 0.5) < 0.01
+
+
+@pytest.mark.slow
+def test_the_example_method_is_compiled(tmp_path, capfd):
     plugin = tmp_path / "moments.py"
     plugin.write_text(EXAMPLE)
-    size = ["ring.iterations=3", "ring.batch=8", "ring.final_samples=2000"]
+    size = [f"iterations={MIN_STEPS}", "batch=4", "eval_samples=100", "final_samples=100"]
     command = ["--plugin", str(plugin), "--methods", "moments", "--preset", "smoke", "--jobs", "1"]
-    command += [f"--set={s}" for s in size]
+    command += ["--seeds", "0", *(f"--set=ring.{s}" for s in size)]
     assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    assert "not compiling" not in capfd.readouterr().err
+    (record,) = (tmp_path / "out").rglob("provenance.json")
+    assert read_json(record)["compiled"] is True
+
+
+def test_the_lines_of_python_run(capsys):
+    exec(LIBRARY, {})
+    assert len(LIBRARY.splitlines()) <= 10
+    first, second = capsys.readouterr().out.splitlines()
+    modes, distance = map(float, first.split())
+    assert 0 <= modes <= 8 and distance > 0 and 0 <= float(second) < 100
 
 
 def test_the_example_method_learns_from_images_too():

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib.util
 import io
 import json
 import os
@@ -24,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmark.core.errors import UserError, exit_code, unknown
+from benchmark.core.errors import UserError, exit_code, printable, unknown
 from benchmark.core.files import write_text
 from benchmark.store import provenance
 from benchmark.tools.bench import cases, peers
@@ -140,12 +139,25 @@ def side_by_side(name: str, rounds: int) -> dict[str, list[float]]:
 
 
 def available() -> list[str]:
-    """Peers whose packages are here."""
-    return [
-        peer
-        for peer in peers.PEERS
-        if peer not in peers.NEEDS or importlib.util.find_spec(peers.NEEDS[peer])
-    ]
+    """Peers that can be imported, tried each in a process; of the others is said why not."""
+    found = []
+    for peer in peers.PEERS:
+        reason = unusable(peers.NEEDS[peer]) if peer in peers.NEEDS else ""
+        if reason:
+            print(printable(f"{peer} is left out: {reason}"), file=sys.stderr)
+        else:
+            found.append(peer)
+    return found
+
+
+def unusable(package: str) -> str:
+    """Why the peer of a package cannot be imported; empty where it can."""
+    code = f"import benchmark.tools.bench.peers.{package}"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=provenance.ROOT
+    )
+    words = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+    return words[-1] if done.returncode else ""
 
 
 def main() -> int:
