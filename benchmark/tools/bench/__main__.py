@@ -83,13 +83,7 @@ def measure(
 ) -> list[dict]:
     """One case against all peers: a row each."""
     case = cases.CASES[name]
-    workers = {}
-    for peer in names:
-        try:
-            workers[peer] = Worker(peer, name, threads, device, precision)
-        except RuntimeError as error:
-            print(f"{name:14} {peer:15} left out: {error}", file=sys.stderr, flush=True)
-    names = list(workers)
+    workers = {peer: Worker(peer, name, threads, device, precision) for peer in names}
     gflop = cases.gflop(case)
     rates = []
     for _ in range(rounds):
