@@ -54,6 +54,11 @@ def stacked_mnist_metrics(
     return found
 
 
+def uniform_modes(n: int) -> float:
+    """Modes that n stacks of a perfect generator hit, in the mean: 926 of 1,000 by 2,600."""
+    return N_MODES * (1 - (1 - 1 / N_MODES) ** n)
+
+
 def _triples(digits: Tensor) -> Tensor:
     """The mode of each stack, 0 to 999."""
     digits = torch.as_tensor(digits)

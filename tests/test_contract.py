@@ -12,7 +12,7 @@ from benchmark.core.files import read_json
 from benchmark.experiments.job import Job
 from benchmark.store.folder import RunFolder
 from benchmark.training.loop import Saving, execute
-from methods import REGISTRY
+from methods import REGISTRY, kernels
 
 METHODS = sorted(REGISTRY)
 
@@ -82,14 +82,15 @@ def test_seed_axis_by_vmap_equals_single_seeds(name):
 
 
 @pytest.mark.parametrize(
-    "name, dataset, calls",
-    [(n, "ring", 11) for n in METHODS]
-    + [("gan", "grid", 11)]
+    "name, dataset, calls, native",
+    [(n, "ring", 11, False) for n in METHODS]
+    + [(n, "ring", 11, True) for n in ("lbt", "lbt_gan", "unrolled_gan", "gan")]
+    + [("gan", "grid", 11, False)]
     # amid the first evaluation, before the first step, amid the second evaluation, before the last
     # step, amid the last evaluation
-    + [("gan", "ring", n) for n in (1, 2, 4, 14, 15)],
+    + [("gan", "ring", n, False) for n in (1, 2, 4, 14, 15)],
 )
-def test_interrupted_run_equals_unbroken_run(name, dataset, calls, tmp_path):
+def test_interrupted_run_equals_unbroken_run(name, dataset, calls, native, tmp_path):
     """Stopped at the n-th occasion, between steps or within an evaluation, and continued: equal bit
     for bit.
     """
@@ -110,17 +111,19 @@ def test_interrupted_run_equals_unbroken_run(name, dataset, calls, tmp_path):
 
     whole, parts = (RunFolder(tmp_path / n, run, "code") for n in ("whole", "parts"))
     whole.open()
-    execute([run], [whole])
+    execute([run], [whole], native=native)
     parts.open()
     with pytest.raises(Stop):
-        execute([run], [parts], progress=stop)
+        execute([run], [parts], native=native, progress=stop)
     assert parts.checkpoint.is_file()
     parts.open()
-    execute([run], [parts])
+    execute([run], [parts], native=native)
     assert not parts.checkpoint.exists()
     assert left == 0 and _values(whole) == _values(parts)
-    digests = {read_json(f.path / "provenance.json")["state_sha256"] for f in (whole, parts)}
-    assert len(digests) == 1
+    records = [read_json(f.path / "provenance.json") for f in (whole, parts)]
+    assert len({record["state_sha256"] for record in records}) == 1
+    kernels_here = native and kernels.library() is not None
+    assert {record["engine"] for record in records} == {"native" if kernels_here else "eager"}
     assert (whole.path / "samples.npz").read_bytes() == (parts.path / "samples.npz").read_bytes()
 
 

@@ -18,6 +18,7 @@ from benchmark.data.base import pixels
 from benchmark.data.stacked import INDEX_DIM, stacks
 from benchmark.experiments.job import Job
 from metrics import METRICS, classifier, stacked_mnist_metrics
+from metrics.stacked_mnist import uniform_modes
 
 needs_mnist = pytest.mark.skipif(
     not files.mnist_found(), reason="no MNIST in DATA_ROOT (see README)"
@@ -258,3 +259,10 @@ def test_samples_are_stored_as_bytes():
     x = torch.tensor([-1.0, 0.0, 0.5, 2.0]).view(4, 1, 1, 1).expand(4, 3, 2, 2)
     assert pixels(x)[:, 0, 0, 0].tolist() == [0, 0, 128, 255]
     assert pixels(x).shape == (4, 2, 2, 3)
+
+
+def test_how_many_modes_a_perfect_generator_hits():
+    digits = torch.randint(10, (2_600, 3), generator=torch.Generator().manual_seed(0))
+    # One draw's count has a standard deviation of about 7.
+    assert abs(stacked_mnist_metrics(digits)["smnist_modes"] - uniform_modes(2_600)) < 35
+    assert uniform_modes(2_600) == pytest.approx(925.8, abs=0.1)

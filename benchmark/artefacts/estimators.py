@@ -34,6 +34,7 @@ from benchmark.results.scale import scale_of
 from benchmark.results.summary import ordered
 from benchmark.results.view import Results
 from metrics import METRICS
+from metrics.stacked_mnist import uniform_modes
 
 SHOWN = ("modes_covered", "high_quality_pct", "intra_mode_kl", "smnist_modes", "smnist_kl")
 FALLING = ("intra_mode_kl", "smnist_kl")  # on a log axis
@@ -146,6 +147,8 @@ def _figure(results: Results, job: Job, dataset: str, stem: Path) -> list[Path]:
                     if end and not kinds[label]:
                         star = "*" if _brackets(label)[1:] else ""
                         ends.append((style.name(key(label)) + star, end))
+                if metric == "smnist_modes":
+                    _ceiling(axis, results.recorded_budget(dataset, labels[0]))
                 _dress(axis, metric, x)
                 _names(axis, ends)
         figure.legend(
@@ -157,6 +160,13 @@ def _figure(results: Results, job: Job, dataset: str, stem: Path) -> list[Path]:
         paths = style.save(figure, stem)
         plt.close(figure)
     return paths
+
+
+def _ceiling(axis, budget: dict[str, Any]) -> None:
+    """What a perfect generator has in so few samples, where curves come near it."""
+    most = uniform_modes(budget.get("eval_samples", 0))
+    if most < 2 * axis.get_ylim()[1]:
+        axis.axhline(most, color="0.6", lw=0.8, zorder=1)
 
 
 def palette(kinds: Iterable[str]) -> dict[str, str]:

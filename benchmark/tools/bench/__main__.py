@@ -114,25 +114,22 @@ def measure(
     return rows
 
 
-def side_by_side(name: str, rounds: int) -> dict[str, float]:
-    """Seed-iterations per second of our own step: one process on all cores against one process of
-    one thread on each, timed in turns.
+def side_by_side(name: str, rounds: int) -> dict[str, list[float]]:
+    """Iterations per second of all cores, a process of one thread on each, by engine: a number a
+    round, timed in turns.
     """
     cores = len(os.sched_getaffinity(0))
-    wide = Worker("ours", name, cores, "cpu")
-    narrow = [Worker("ours", name, 1, "cpu") for _ in range(cores)]
-    one, many = [], []
+    found: dict[str, list[float]] = {"ours": [], "ours compiled": []}
+    workers = {peer: [Worker(peer, name, 1, "cpu") for _ in range(cores)] for peer in found}
+    count = max(2, round(ROUND_SECONDS / workers["ours compiled"][0].ask("2")["seconds"]))
     for _ in range(rounds):
-        wide.round()
-        one.append(1 / wide.seconds[-1])
-        count = max(1, round(ROUND_SECONDS / wide.seconds[-1]))
-        for worker in narrow:
-            worker.send(str(count))
-        many.append(sum(1 / worker.read()["seconds"] for worker in narrow))
-    for worker in (wide, *narrow):
+        for peer, many in workers.items():
+            for worker in many:
+                worker.send(str(count))
+            found[peer].append(sum(1 / worker.read()["seconds"] for worker in many))
+    for worker in sum(workers.values(), []):
         worker.close()
-    ratio = statistics.median(m / o for m, o in zip(many, one, strict=True))
-    return {"one": statistics.median(one), "many": statistics.median(many), "ratio": ratio}
+    return found
 
 
 def available() -> list[str]:
@@ -170,7 +167,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--tf32", action="store_true", help="round products' factors, on a GPU")
-    parser.add_argument("--jobs", action="store_true", help="only: one wide process or many narrow")
+    parser.add_argument("--jobs", action="store_true", help="only: runs on every core, by engine")
     parser.add_argument("--out", type=Path, default=provenance.ROOT / "results" / "bench")
     arguments = parser.parse_args()
     return exit_code(lambda: bench(arguments))
@@ -186,10 +183,11 @@ def bench(arguments: argparse.Namespace) -> int:
         raise UserError("--rounds and --threads must be at least 1")
     if arguments.jobs:
         for name in names:
-            rate = side_by_side(name, arguments.rounds)
+            native, compiled = side_by_side(name, arguments.rounds).values()
+            ratio = statistics.median(n / c for n, c in zip(native, compiled, strict=True))
             print(
-                f"{name:14} one process on all cores {rate['one']:7.1f} iterations/s, one thread "
-                f"each on every core {rate['many']:7.1f}: {rate['ratio']:.2f} x",
+                f"{name:14} one thread on every core: {statistics.median(native):7.1f} iterations "
+                f"a second natively, {statistics.median(compiled):7.1f} compiled: {ratio:.2f} x",
                 flush=True,
             )
         return 0

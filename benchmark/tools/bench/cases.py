@@ -39,16 +39,27 @@ STACKED_CASES = {f"ring512x{s}": Case(f"ring512x{s}", "lbt", "ring", 512, s) for
 # The authors' networks and VAE; on the stand-in, which needs no files and costs the same.
 IMAGE_CASES = {"stacked64": Case("stacked64", "lbt_gan", "stacked_digits", 64)}
 OTHERS = ("lbt_gan", "gan", "lsgan", "unrolled_gan", "veegan", "pacgan", "ali", "vae")
-CASES = LBT_CASES | STACKED_CASES | IMAGE_CASES | {m: Case(m, m, "ring", 512) for m in OTHERS}
+STUDENTS = {
+    name: Case(name, f"lbt[estimator={name},M=0,K=1]", "ring", 512) for name in ("em", "kde")
+}
+CASES = (
+    LBT_CASES
+    | STACKED_CASES
+    | IMAGE_CASES
+    | {m: Case(m, m, "ring", 512) for m in OTHERS}
+    | STUDENTS
+)
 
 
-def build(case: Case, jit=lambda fn: fn, device: str = "cpu") -> tuple[Method, list[Feed]]:
+def build(
+    case: Case, jit=lambda fn: fn, device: str = "cpu", native: bool = False
+) -> tuple[Method, list[Feed]]:
     """The case's method as the training loop builds it, with each seed's noise."""
     exact = ("lbt.detach_v=false", "lbt.eps_root=1e-24") if case.method == "lbt" else ()
     entry = DATASETS[case.dataset].like or case.dataset
     job = Job("paper", (f"{entry}.batch={case.batch}", *exact), seeds=(0,))
     (run,) = job.runs(case.dataset, case.method)
-    method, spec, dataset = prepare(run, jit)
+    method, spec, dataset = prepare(run, jit, native=native)
     feeds = [Feed(method, spec, case.dataset, dataset, s, device) for s in range(case.seeds)]
     return method, feeds
 

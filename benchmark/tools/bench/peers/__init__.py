@@ -28,7 +28,8 @@ def _jax(case: cases.Case, device: str) -> tuple[Stepper, list]:
 
 PEERS = {
     "ours": ours.peer,
-    "ours eager": lambda case, device: ours.peer(case, device, compiled=False),
+    "ours compiled": lambda case, device: ours.peer(case, device, "compiled"),
+    "ours eager": lambda case, device: ours.peer(case, device, "eager"),
     "eager autograd": eager.peer,
     "TorchOpt": _torchopt,
     "JAX": _jax,

@@ -1,6 +1,8 @@
-"""The product's own step; it takes any method."""
+"""The product's own step, by each of its engines; it takes any method."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import torch
 
@@ -10,11 +12,15 @@ from benchmark.training.compile import Jit
 from benchmark.training.engine import Engine
 from benchmark.training.lane import to_device
 
+Engines = Literal["native", "compiled", "eager"]
 
-def peer(case: cases.Case, device: str, compiled: bool = True) -> tuple[Stepper, list]:
-    """The product's own step, through its engine."""
+
+def peer(case: cases.Case, device: str, engine: Engines = "native") -> tuple[Stepper, list]:
+    """The product's own step; natively where there are kernels, else as if compiled."""
     torch.set_grad_enabled(False)
-    method, _ = cases.build(case, Jit(compiled, stacked=case.seeds > 1))
+    native = engine == "native" and device == "cpu" and case.seeds == 1
+    jit = Jit(engine != "eager", stacked=case.seeds > 1)
+    method, _ = cases.build(case, jit, native=native)
     states, batches = cases.start(case)
     done = method.warm_up.steps if method.warm_up else 0  # what is timed comes after it
     engine = Engine(method, [to_device(state, device) for state in states], device, done)
