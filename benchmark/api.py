@@ -62,8 +62,11 @@ def train(
     with tempfile.TemporaryDirectory() as out:
         folder = RunFolder(Path(out), run)
         folder.open()
-        jit = Jit(pays(run.budget.iterations))
-        (status,) = execute([run], [folder], device=device, jit=jit, keep_generator=True)
+        worth = pays(run.budget.iterations)
+        (status,) = execute(
+            [run], [folder], device=device, jit=Jit(worth), native=worth and device == "cpu",
+            keep_generator=True,
+        )  # fmt: skip
         with (folder.path / "metrics.csv").open() as file:
             rows = list(csv.DictReader(file))
         last = {r["metric"]: float(r["value"]) for r in rows if r["step"] == rows[-1]["step"]}
