@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from benchmark.core.errors import UserError, printable
+from benchmark.core.modules import is_plugin
 from benchmark.core.run import MIN_STEPS, Run
 from benchmark.execution import cost
 from benchmark.execution.cluster import Cluster
 from benchmark.execution.how import Event, Execution
 from benchmark.execution.launch import launch
 from benchmark.store.folder import RunFolder
-from methods import REGISTRY
 
 
 def check(runs: Sequence[Run]) -> None:
@@ -24,7 +24,7 @@ def check(runs: Sequence[Run]) -> None:
     from benchmark.training.prepare import prepare
 
     for run in {(run.dataset, run.label): run for run in runs}.values():
-        if run.module in REGISTRY.values():
+        if not is_plugin(run.module):
             try:
                 prepare(run, lambda fn: fn)
             except ValueError as error:
