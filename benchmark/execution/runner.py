@@ -32,8 +32,11 @@ def check(runs: Sequence[Run]) -> None:
 
 
 def unfinished(runs: Sequence[Run], how: Execution) -> list[Run]:
-    """The runs that still have to be trained, longest first so that workers end together."""
-    todo = [run for run in runs if how.force or not RunFolder(how.out, run).finished()]
+    """The runs that still have to be trained, longest first so that workers end together. Raises
+    UserError where one is damaged, unless all are trained again.
+    """
+    folders = [RunFolder(how.out, run) for run in runs]
+    todo = [folder.run for folder in folders if how.force or not folder.finished()]
     return sorted(todo, key=lambda run: -cost.seconds(run, how.out))
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from benchmark.core.errors import printable, storage
+from benchmark.core.files import refuse_links
 
 
 class Held(Exception):
@@ -29,6 +30,7 @@ class Held(Exception):
 def locked(path: Path, wait: float = 0.0) -> Iterator[None]:
     """Hold the lock file ``path``; waits that many seconds for its holder. Raises Held."""
     owner = os.getpid()
+    refuse_links(path)
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, thread_local=False)
