@@ -80,6 +80,10 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--tf32", action="store_true", help="coarser, faster matrix products on a GPU")
     how.add_argument("--no-compile", action="store_true", help="never compile")
     how.add_argument(
+        "--mixed-engines", action="store_true",
+        help="continue runs that were begun compiled or with another vector width, and record it",
+    )  # fmt: skip
+    how.add_argument(
         "--data-root", type=Path, metavar="DIR",
         help="where image data lies or is downloaded to (default: $DATA_ROOT, else data/)",
     )  # fmt: skip
@@ -150,6 +154,7 @@ def execution(arguments: argparse.Namespace, job: Job, runs: Sequence[Run]) -> E
         jobs=jobs(arguments.jobs, device, max(1, len(runs)) if slurm else None),
         device=device,
         compile=not arguments.no_compile,
+        mixed_engines=arguments.mixed_engines,
         stack=arguments.stack_seeds,
         tf32=tf32(arguments, runs),
         force=arguments.force,

@@ -83,8 +83,8 @@ class _Progress:
         self.bar.update(self.cost[name] * share - self.done[name])
         self.done[name] = self.cost[name] * share
         self.bar.set_description_str(f"· {name} {share:.0%}")
-        if event.status in ("failed", "held"):
+        if event.status in ("failed", "held", "refused"):
             self.missed.append(event)
-        if event.status in ("failed", "held", "diverged"):
+        if event.status in ("failed", "held", "refused", "diverged"):
             line = printable(f"{name}: {event.status} {event.reason}".rstrip())
             self.bar.write(line, file=sys.stderr)

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmark.core.errors import Interrupted, StorageError, first_line
+from benchmark.core.errors import Interrupted, Refused, StorageError, first_line
 from benchmark.core.run import Run, pays
 from benchmark.data import fetch
 from benchmark.execution.how import Event, Execution
@@ -94,6 +94,8 @@ def attempt(
             return events + _train(free, how, report, stopper)
         except (Interrupted, StorageError):
             raise
+        except Refused as refusal:
+            return events + [Event(f.run, status="refused", reason=str(refusal)) for f in free]
         except Exception as error:
             stopper.end_copy()
             return events + [_failure(folder, how, first_line(error)) for folder in free]
@@ -126,7 +128,7 @@ def _train(
         runs,
         folders,
         device=how.device,
-        jit=compile.Jit(how.compile and worth, stacked=len(runs) > 1),
+        jit=compile.Jit(how.compile and worth, len(runs) > 1, how.mixed_engines),
         saving=Saving(how.checkpoint_seconds, how.checkpoint_share),
         progress=progress,
         fid=how.fid,

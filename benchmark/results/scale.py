@@ -67,6 +67,7 @@ def _clock(record: dict[str, Any]) -> str:
     """What a run's seconds depend on besides what it computes, in words."""
     words = [" ".join(str(record[k]) for k in ("device", "hardware") if record.get(k))]
     words += ["not compiled"] if not record.get("compiled", True) else []
+    words += ["engines mixed"] if record.get("engine") == "mixed" else []
     words += ["TF32"] if record.get("tf32") else []
     stacked = record.get("stacked", 1)
     words += [f"{stacked} seeds as one program"] if stacked > 1 else []
