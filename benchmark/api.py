@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import tempfile
 from functools import cache
@@ -19,6 +20,7 @@ from benchmark.core.run import DatasetSettings, pays
 from benchmark.data.base import Dataset
 from benchmark.experiments.job import Job
 from benchmark.experiments.plugins import known
+from benchmark.store import sealed
 from benchmark.store.folder import RunFolder
 from benchmark.training.compile import Jit
 from benchmark.training.generator import Generator
@@ -64,8 +66,8 @@ def train(
         folder.open()
         jit = Jit(pays(run.budget.iterations))
         (status,) = execute([run], [folder], device=device, jit=jit, keep_generator=True)
-        with (folder.path / "metrics.csv").open() as file:
-            rows = list(csv.DictReader(file))
+        found = sealed.read(folder.path)
+        rows = list(csv.DictReader(io.StringIO(found.metrics.decode())))
         last = {r["metric"]: float(r["value"]) for r in rows if r["step"] == rows[-1]["step"]}
         return Trained(status, last, load_generator(folder.path))
 

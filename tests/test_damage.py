@@ -27,6 +27,7 @@ def value(step: int) -> dict:
     return {
         "step": step, "rows": [{"step": 0, "seconds": 0.0, "metric": "m", "value": 1.0}],
         "logs": {"loss": 0.5}, "train_seconds": 1.0, "started": "now", "device": "cpu",
+        "engine": "eager", "made": {},
         "state": {"theta": {"w": torch.randn(100, 70, generator=generator)}},
     }  # fmt: skip
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import torch
 
-from benchmark.core.errors import StorageError
+from benchmark.core.errors import Refused, StorageError
 from benchmark.core.run import Run
 from benchmark.data.noise import Feed
 from benchmark.store import checkpoints, provenance
@@ -113,7 +113,7 @@ class _Training:
     def execute(self) -> None:
         try:
             self._train()
-        except StorageError:
+        except (StorageError, Refused):
             raise
         except BaseException:
             if self.settled:
@@ -126,6 +126,8 @@ class _Training:
             Feed(self.method, self.spec, name, self.dataset, lane.run.seed, self.device)
             for lane in self.lanes
         ]
+        if not self.jit.enabled:  # else the first step tells
+            self._agree()
         self._look()  # at the start, or at the step of a checkpoint saved before or amid its look
         saved, self.mark = time.monotonic(), self._now()
         interval = self.saving.seconds
@@ -138,6 +140,8 @@ class _Training:
             self.settled = False
             self.logs = self.engine.advance(batches)
             self.step += 1
+            if compiles:
+                self._agree()
             self.settled = True
             if compiles:
                 self.compile_seconds += self._now() - self.mark
@@ -161,6 +165,12 @@ class _Training:
         """
         warm_up = self.method.warm_up
         return self.step == self.first or (warm_up is not None and self.step == warm_up.steps)
+
+    def _agree(self) -> None:
+        """See that every run goes on with what its checkpoint was made with. Raises Refused."""
+        now = self.jit.made_with(self.device, self.method.native)
+        for i in self._active():
+            self.lanes[i].agree(now, self.jit.mixing)
 
     def _look(self) -> None:
         """End the runs whose losses are not finite; evaluate the others where that is due.
@@ -209,10 +219,6 @@ class _Training:
             self.lanes[i].step = self.step
         self.mark = None if self.mark is None else now
 
-    def _engine(self) -> str:
-        """What did the arithmetic."""
-        return "native" if self.method.native else "compiled" if self.jit.active else "eager"
-
     def _losses(self, i: int) -> dict[str, float]:
         return {name: float(value[i]) for name, value in self.logs.items()}
 
@@ -228,13 +234,12 @@ class _Training:
         if self.keep_generator:
             generator.save(lane.folder.path, lane.run, state)
         x, rows = self._evaluate(i, self.run.budget.final_samples)
+        self._agree()  # sampling may have been what did not compile
         if status == "complete":
             rows += lane.measured(self.measure.scores(lane.run, state))
         record = provenance.machine(self.device) | {
             "commit": self.commit,
             "compile_seconds": round(self.compile_seconds, 3),
-            "compiled": self.jit.active,
-            "engine": self._engine(),
             "stacked": len(self.lanes),
             "state_sha256": checkpoints.digest(state),
         }
