@@ -64,8 +64,11 @@ def train(
     with tempfile.TemporaryDirectory() as out:
         folder = RunFolder(Path(out), run)
         folder.open()
-        jit = Jit(pays(run.budget.iterations))
-        (status,) = execute([run], [folder], device=device, jit=jit, keep_generator=True)
+        worth = pays(run.budget.iterations)
+        (status,) = execute(
+            [run], [folder], device=device, jit=Jit(worth), native=worth and device == "cpu",
+            keep_generator=True,
+        )  # fmt: skip
         found = sealed.read(folder.path)
         rows = list(csv.DictReader(io.StringIO(found.metrics.decode())))
         last = {r["metric"]: float(r["value"]) for r in rows if r["step"] == rows[-1]["step"]}

@@ -10,7 +10,7 @@ def test_a_peer_that_fails_to_import_is_named_and_left_out(tmp_path, monkeypatch
     for package, line in (("torchopt", "raise ImportError('undefined symbol')"), ("jax", "1 / 0")):
         (tmp_path / f"{package}.py").write_text(line)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert bench.available() == ["ours", "ours eager", "eager autograd"]
+    assert bench.available() == ["ours", "ours compiled", "ours eager", "eager autograd"]
     assert capsys.readouterr().err.splitlines() == [
         "TorchOpt is left out: ImportError: undefined symbol",
         "JAX is left out: ZeroDivisionError: division by zero",

@@ -145,7 +145,7 @@ def plugin(tmp_path):
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("raise SystemExit(3)", "SystemExit: 3"),
         ("raise ValueError('one\\ntwo')", "ValueError: one"),
-        ("x = 1", "no function build(spec, cfg) in it"),
+        ("x = 1", "no function build(spec, cfg) or load(device) in it"),
         ("def build(spec, cfg): ...", "annotate build's cfg"),
         ("def build(spec, cfg: 'Missing'): ...", "name 'Missing' is not defined"),
     ],

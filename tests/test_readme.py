@@ -30,7 +30,8 @@ EXAMPLE, GRID, MOONS, LIBRARY = re.findall(r"```python\n(.*?)```", README, re.DO
 
 
 def test_the_examples_of_method_and_data_run_together(tmp_path):
-    command = ["--methods", "moments", "--preset", "smoke", "--seeds", "0", "--jobs", "1"]
+    command = ["--methods", "moments,oracle", "--preset", "smoke", "--seeds", "0"]
+    command += ["--jobs", "1"]
     for name, source in {"moments": EXAMPLE, "my_grid": GRID, "two_moons": MOONS}.items():
         (tmp_path / f"{name}.py").write_text(source)
         command += ["--plugin", str(tmp_path / f"{name}.py")]

@@ -20,7 +20,7 @@ def draw(results: Results, job: Job) -> list[Path]:
     """figures/fig2.png and .svg, of the datasets that have runs; nothing where none has."""
     shown = {d: job.budget(d).data for d in job.feeding("fig2")}
     shown |= {d: d for d in results.strangers(job)}
-    note = scale_of(results, job, *shown)
+    note = scale_of(results, job, *results.among(shown))
     return densities.draw(results, shown, results.figures / "fig2", note)
 
 

@@ -38,7 +38,8 @@ def plane(
     extent = extent or 1.1 * float(points.abs().max())
 
     def shaped(z: Tensor) -> Tensor:
-        return push(z.flatten(0, -2)).unflatten(0, z.shape[:-1])
+        normals = z[..., :push_dim].flatten(0, -2)
+        return push(normals).unflatten(0, z.shape[:-1])
 
     keep = histogram(extent, bandwidth or extent / 75)
     measure = without_modes(lambda z: push(z.to(device)).cpu(), push_dim)

@@ -153,7 +153,8 @@ def command(job: Job, dataset: str, label: str, seed: str, record: dict, source:
     if source.get("tf32"):
         words.append("--tf32")
     iterations = _mapping(record, "budget").get("iterations")
-    if source.get("compiled") is False and isinstance(iterations, int) and pays(iterations):
+    eager = source.get("compiled") is False and source.get("engine", "eager") == "eager"
+    if eager and isinstance(iterations, int) and pays(iterations):
         words.append("--no-compile")
     line = shlex.join([*words, "--out", AGAIN])
     found = COMMIT.fullmatch(str(source.get("commit", "")))
