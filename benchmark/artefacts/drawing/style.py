@@ -14,6 +14,8 @@ from PIL import Image
 from benchmark.core.files import replaced
 
 matplotlib.use("agg")
+# A user's matplotlibrc, or a plugin, must not change what figures look like.
+DEFAULTS = {k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith("backend")}
 
 # Paul Tol's "muted" scheme, safe for the colour-blind; the two LBT methods share a hue.
 COLOURS = {
@@ -42,7 +44,7 @@ NAMES = {
 }
 SPARE = ("#AA4499", "#EE7733", "#0077BB", "#009988")  # plugins, in alphabetical order
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))  # a method, then its variants
-RC = {
+RC = DEFAULTS | {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -91,6 +93,11 @@ def looks(labels: Iterable[str]) -> dict[str, dict]:
 def key(label: str) -> str:
     """The method of a label: ``lbt`` of ``lbt[K=3]``."""
     return label.partition("[")[0]
+
+
+def plain(text: str) -> str:
+    """A name as a figure shows it: no mathematics."""
+    return text.replace("$", r"\$")
 
 
 def lines(text: str, width: int = NOTE_WIDTH) -> str:
