@@ -68,7 +68,7 @@ def test_killed_at_random_moments_and_continued(tmp_path):
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_and_leaves_within_five_seconds(tmp_path, number, jobs):
     command = ["--methods", "gan,lsgan", *SIZE, "--set=ring.iterations=3000", "--no-compile"]
     command += ["--jobs", jobs, "--checkpoint-seconds", "1000", "--out", tmp_path]

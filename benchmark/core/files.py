@@ -7,8 +7,8 @@ import errno
 import io
 import json
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,14 @@ def write_bytes(path: Path, *parts: bytes | memoryview, keep: Path | None = None
     """
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
+        name = path.with_name(f".{path.name}.{secrets.token_hex(8)}{PART}")
+        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less the umask
         try:
             with os.fdopen(handle, "wb") as file:
                 for part in parts:
                     file.write(part)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o644)
             if keep and path.exists():
                 os.replace(path, keep)
             os.replace(name, path)

@@ -6,7 +6,6 @@ stacked with it go on. Seconds of a stacked run are those of the whole stack.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -23,7 +22,7 @@ from benchmark.training.compile import Jit
 from benchmark.training.engine import Engine
 from benchmark.training.fid import Fid
 from benchmark.training.lane import Lane, leaves, to_device
-from benchmark.training.measure import Measure
+from benchmark.training.measure import Measure, named
 from benchmark.training.prepare import prepare
 from methods.base import Logs
 
@@ -198,8 +197,8 @@ class _Training:
         lane, state = self.lanes[i], self.engine.state(i)
         x = self.measure.sample(lane.run, state, samples)
         values = self.measure.values(lane.run, state, x)
-        for name, value in self._losses(i).items():  # a method names its losses, not our metrics
-            values.setdefault(re.sub(r"[^A-Za-z0-9_.]", "_", name), value)
+        for name, value in named(self._losses(i)).items():
+            values.setdefault(name, value)  # a method names its losses, not our metrics
         return x, lane.measured(values)
 
     def _active(self) -> list[int]:
