@@ -22,10 +22,10 @@ Departures, towards the authors' code but for M (REFERENCE_FACTS sections 1.1 an
 - Adam with beta1 = 0.5 throughout; epsilon inside the square root for the estimator; v held
   constant while unrolling (``detach_v=False`` gives the exact hypergradient).
 - The generator's gradient is clipped at global norm 5.
-- The fixed variance of p(x|z), 0.001, is ten times that of a grid component (trap T3): at a
+- The fixed variance of p(x|z), 0.001, is ten times that of a grid component: at a
   Spec.scale of 1 this estimator cannot be as narrow as the grid. Kept as released; ``variance``
   changes it.
-- M = 15 as in the text, where the released ring command has 10 (trap T2).
+- M = 15 as in the text, where the released ring command has 10.
 - The authors count M in blocks of K; here M is any number of steps, the same thing at M = 15.
 """
 

@@ -43,7 +43,7 @@ def sgd() -> Optimiser:
 
 
 def adam(
-    beta1: float = 0.5,  # authors' code; the paper says "default setting" (trap T4)
+    beta1: float = 0.5,  # authors' code; the paper says "default setting"
     beta2: float = 0.999,
     eps: float = 1e-8,
     eps_root: float = 0.0,

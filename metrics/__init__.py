@@ -1,4 +1,7 @@
-"""Metrics: samples in, plain numbers out. They know nothing of methods or of the benchmark."""
+"""Metrics: samples in, plain numbers out. They know nothing of methods or of the benchmark.
+
+A new one is a function, an entry in METRICS, and a call in the ``evaluate`` of the data it is for.
+"""
 
 from __future__ import annotations
 

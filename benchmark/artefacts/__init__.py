@@ -1,7 +1,8 @@
 """One file per table or figure: which runs it needs, and how it is drawn.
 
-Each has an ``ARTEFACT``. It reads results and never trains; one that is pure computation needs no
-runs.
+Each has an ``ARTEFACT``; its name stands in ARTEFACTS, the experiments that it is made of name it
+under ``feeds``, and ``report/page/paper.yaml`` has what the paper shows there. It reads results and
+never trains; one that is pure computation needs no runs.
 """
 
 from __future__ import annotations

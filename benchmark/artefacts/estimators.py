@@ -7,7 +7,7 @@ against generator updates, below against seconds of training; line: mean over se
 range. Densities of the generators stand in a figure of their own. estimators.csv has the final
 values.
 
-Runs: the methods that a preset lists under ``updates`` of its datasets named ``students_...``.
+Runs: the methods listed under ``updates`` of the experiments that feed it.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def listing() -> str:
         },
         "data, what points are drawn from": {key: entry.title for key, entry in DATASETS.items()},
         "experiments, what is compared on them (--dataset)": {
-            key: f"{entry.about} ({', '.join(entry.at)})" for key, entry in experiments().items()
+            key: f"{entry.about} (in {', '.join(entry.at)})" for key, entry in experiments().items()
         },
         "presets, how much of it (--preset)": {key: scale.about for key, scale in scales().items()},
         "artefacts, what is drawn (--reproduce)": {

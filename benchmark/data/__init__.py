@@ -3,7 +3,8 @@
 A new one takes a function in a file of its own, which leaves finished runs on others valid, and an
 entry; or a plugin with a function ``load``.
 
-Imports nothing heavy, so that names are known before torch is.
+A new one is a function in a file, device -> Dataset (``mixtures.mixture`` and ``plane.plane`` make
+them), and an entry below. Imports nothing heavy, so that names are known before torch is.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from benchmark.core.run import Run
 from benchmark.store import sealed
 
 # Milliseconds per iteration on the ring at B = 128, compiled, one thread: medians over the seeds of
-# results/committed/mixtures (two-core AMD EPYC); scaled linearly in B. Only estimates rest on them.
+# results/committed/mixtures-batch-128 (two-core AMD EPYC), scaled linearly in B: only estimates
 MS_PER_STEP = {
     "gan": 1.24,
     "lsgan": 1.24,
@@ -31,7 +31,7 @@ MS_UNKNOWN = 5.0  # a plugin nobody has timed
 MS_PER_SAMPLE = 0.0031  # drawing, generating and measuring one sample, one thread
 MS_PER_TOY_SAMPLE = 0.0002  # of the 1D example
 MS_PER_IMAGE = 0.5  # generated and classified
-BYTES_PER_RUN = 150_000  # mean over the runs of results/committed/mixtures
+BYTES_PER_RUN = 150_000  # mean over the runs of results/committed/mixtures-batch-128
 
 
 def seconds(run: Run, out: Path) -> float:

@@ -23,7 +23,6 @@ from methods import REGISTRY
 CATALOGUE = Path(__file__).parent / "catalogue"
 SCALES = Path(__file__).parent / "scales.yaml"
 NAME = r"^[A-Za-z][A-Za-z0-9_]{0,59}$"  # of an experiment: it names folders, tables and panels
-FILE_NAME = r"[A-Za-z][A-Za-z0-9_-]{0,59}\.yaml"
 
 
 class Scale(Strict):

@@ -38,7 +38,7 @@ def refuse(
     where: Callable[[tuple], str],
 ) -> None:
     """Raises UserError if one of the ``named`` belongs to other estimators than that of a method's
-    complete ``settings`` on a dataset; ``where``: as for ``config.validated``.
+    complete ``settings`` on a dataset; ``where``: as for ``schema.validated``.
     """
     from methods import estimators
 

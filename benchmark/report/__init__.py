@@ -1,1 +1,1 @@
-"""What the results say of the paper: claims with verdicts. Reads results, never trains."""
+"""What the results say of the paper: claims, verdicts, pages. Reads results, never trains."""

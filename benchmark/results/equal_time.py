@@ -98,7 +98,7 @@ def _clocks(curves: dict[str, list[Curve]]) -> dict[str, float]:
 
 def _metrics(runs: list[Curve], here: set[str], seconds: float) -> list[str]:
     """What a method measures; where all its runs broke before any of it, the headlines of the data
-    (as in ``tables.summarise``).
+    (as in ``summarise``).
     """
     own = {m for run in runs for m in run.rows["metric"]}
     if not own and all(run.missed(seconds) for run in runs):

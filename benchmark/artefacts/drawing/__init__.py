@@ -1,1 +1,1 @@
-"""What figures share: style, sample sheets, densities, curves."""
+"""What figures share: style, sample sheets, densities."""

@@ -1,4 +1,4 @@
-"""Rules that decide claims: a small set of kinds, each turning evidence into findings."""
+"""Kinds of rules that claims name: each turns evidence into findings, never into verdicts."""
 
 from __future__ import annotations
 

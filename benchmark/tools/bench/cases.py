@@ -39,7 +39,7 @@ STACKED_CASES = {f"ring512x{s}": Case(f"ring512x{s}", "lbt", "ring", 512, s) for
 # The authors' networks and VAE; on the stand-in, which needs no files and costs the same.
 IMAGE_CASES = {"stacked64": Case("stacked64", "lbt_gan", "stacked_digits", 64)}
 OTHERS = ("lbt_gan", "gan", "lsgan", "unrolled_gan", "veegan", "pacgan", "ali", "vae")
-STUDENTS = {
+CLOSED_FORM = {
     name: Case(name, f"lbt[estimator={name},M=0,K=1]", "ring", 512) for name in ("em", "kde")
 }
 CASES = (
@@ -47,7 +47,7 @@ CASES = (
     | STACKED_CASES
     | IMAGE_CASES
     | {m: Case(m, m, "ring", 512) for m in OTHERS}
-    | STUDENTS
+    | CLOSED_FORM
 )
 
 
