@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
-from faults import SIZE, results
+from faults import ROOT, SIZE, results
 
 from benchmark.cli import main
 from benchmark.core.errors import Refused
@@ -198,3 +202,43 @@ def test_a_narrow_width_is_a_damaged_cache_where_a_fresh_one_is_wider(monkeypatc
     assert compile._vector_width() == 0
     monkeypatch.setattr(cpu_vec_isa, "pick_vec_isa", wide)
     assert compile._vector_width() == 512
+
+
+ONE_STEP = """
+import torch
+from benchmark.core.errors import Refused
+from benchmark.training.compile import Jit
+torch.set_grad_enabled(False)
+jit = Jit()
+jit(lambda x: (x.exp() * 2 + 1).tanh().sum())(torch.ones(1000))
+try:
+    print(jit.made_with("cpu"))
+except Refused as refusal:
+    print(refusal)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damaged", ["everything", "kernels"])
+def test_a_damaged_compile_cache_is_named(damaged, tmp_path):
+    """Every file of it cut to 100 bytes, or those alone that are kernels of ours."""
+
+    def step() -> subprocess.CompletedProcess:
+        environment = os.environ | {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path)}
+        command = [sys.executable, "-c", ONE_STEP]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+    before = step()
+    if "'engine': 'compiled'" not in before.stdout or "'vector_width': 0" in before.stdout:
+        pytest.skip("nothing is compiled here")
+    pattern = "*" if damaged == "everything" else "*.main.so"
+    for path in filter(Path.is_file, tmp_path.rglob(pattern)):
+        path.write_bytes(path.read_bytes()[:100])
+    after = step()
+    if damaged == "everything":
+        assert after.stdout == f"the compile cache {tmp_path} is damaged; delete it and go on\n"
+        assert after.stderr == ""
+    else:
+        assert "'engine': 'eager'" in after.stdout
+        assert after.stderr.count("\n") == 1 and ".main.so: " in after.stderr
+        assert f"compile cache: {tmp_path}; delete it" in after.stderr

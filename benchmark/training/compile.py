@@ -8,6 +8,7 @@ others, which torch does not say.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -42,6 +43,8 @@ class Jit:
         self._proven = False  # whether anything compiled has run
         if enabled:
             os.environ.setdefault("TORCHINDUCTOR_FX_GRAPH_CACHE", "1")
+            # It would trace back, and compile again what it cannot read.
+            logging.getLogger("torch._inductor.codecache").setLevel(logging.ERROR)
             torch.compiler.reset()  # earlier methods' entries would count against its cache limit
 
     @property
@@ -96,8 +99,12 @@ class Jit:
             try:
                 result = compiled(*args)
             except Exception as error:
-                reason = f"{first_line(error)} (compile cache: {cache_dir()})"
-                print(f"warning: not compiling, running eagerly: {reason}", file=sys.stderr)
+                reason = first_line(getattr(error, "inner_exception", error))
+                print(
+                    f"warning: not compiling, running eagerly: {reason} (compile cache: "
+                    f"{cache_dir()}; delete it where it is damaged)",
+                    file=sys.stderr,
+                )
                 self.enabled = False
                 return fn(*args)
             proven = self._proven = True
