@@ -81,7 +81,10 @@ def measure(samples: Any, data: str) -> dict[str, float]:
     ValueError on samples of another shape.
     """
     dataset = _dataset(data)
-    samples = torch.as_tensor(samples, dtype=torch.float32)
+    samples = torch.as_tensor(samples)
+    if samples.is_complex():
+        raise ValueError(f"samples of {data} must be real numbers, not {samples.dtype}")
+    samples = samples.to(torch.float32)
     if samples.shape[1:] != dataset.x_shape or not len(samples):
         raise ValueError(f"samples of {data} must be (N, {dataset.x_shape}), not {samples.shape}")
     return dataset.evaluate(samples)

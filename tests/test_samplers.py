@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from benchmark import api
 from benchmark.data import load
 from benchmark.experiments.job import Job
 from benchmark.training.measure import Measure, named
@@ -52,3 +53,8 @@ def test_a_probe_takes_no_metric_s_place():
     found = measure(lambda state, z: z[:, :2], probe)
     with pytest.raises(ValueError, match="modes_covered"):
         found.values(RUN, {}, torch.zeros(100, 2))
+
+
+def test_complex_samples_are_not_measured():
+    with pytest.raises(ValueError, match="must be real numbers, not torch.complex64"):
+        api.measure(torch.zeros(100, 2, dtype=torch.complex64), "ring")

@@ -16,11 +16,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from benchmark.core.errors import UserError
-from benchmark.core.files import damaged, json_object, read_plain, refuse_links
+from benchmark.core.files import damaged, json_object, read_json, read_plain, refuse_links
 
 FINISHED = ("complete", "diverged")
-RECORD, SETTINGS, METRICS, SAMPLES = (
-    "provenance.json", "settings.json", "metrics.csv", "samples.npz"
+RECORD, SETTINGS, METRICS, SAMPLES, GENERATOR = (
+    "provenance.json", "settings.json", "metrics.csv", "samples.npz", "generator.safetensors"
 )  # fmt: skip
 SEAL = ("sha256", "files", "place")
 SEED = re.compile(r"seed(0|[1-9][0-9]{0,8})")
@@ -99,7 +99,8 @@ class Record(NamedTuple):
 
 def seal(path: Path, record: dict[str, Any]) -> dict[str, Any]:
     """The provenance of a run in ``path``, with what tells that nothing was changed since."""
-    names = [SETTINGS, METRICS, SAMPLES] if record["status"] in FINISHED else [SETTINGS]
+    ended = record["status"] in FINISHED
+    names = [SETTINGS, METRICS, SAMPLES, GENERATOR] if ended else [SETTINGS]
     contents = {name: read_plain(path / name) for name in names}
     files = {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
@@ -157,6 +158,15 @@ def settings(path: Path, provenance: dict[str, Any]) -> dict[str, Any]:
     found = json_object(path / SETTINGS, content)
     _check(_Settings, found, path / SETTINGS)
     return found
+
+
+def generator(path: Path) -> bytes | None:
+    """What generator.safetensors holds, wherever the run's folder was moved to; None where there is
+    none. Raises UserError where it is damaged.
+    """
+    record = read_json(path / RECORD)
+    _check(_Provenance, record | {"status": "complete"}, path / RECORD)
+    return _content(path, GENERATOR, record)
 
 
 def _content(path: Path, name: str, provenance: dict[str, Any]) -> bytes | None:
