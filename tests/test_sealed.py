@@ -15,9 +15,7 @@ import pytest
 from conftest import TINY
 from faults import ROOT, unsealed
 
-from benchmark.api import load_generator
 from benchmark.cli import main
-from benchmark.core.errors import UserError
 from benchmark.core.files import read_json, write_json
 from benchmark.results.collect import collect
 from benchmark.results.view import Results
@@ -290,16 +288,3 @@ def test_hashing_costs_little(tmp_path):
     assert all(sealed.read(run) for run in runs)
     assert len(runs) > 500 and time.process_time() - began < 2
     assert sorted(seconds)[len(runs) // 2] < 0.01
-
-
-def test_a_damaged_generator_is_not_loaded(tmp_path):
-    command = [*COMMAND, "--methods", "oracle", "--seeds", "0", "--keep-generator"]
-    assert main([*command, "--out", str(tmp_path)]) == 0
-    run = run_of(tmp_path, "oracle")
-    assert load_generator(shutil.copytree(run, tmp_path / "elsewhere")).samples(3).shape == (3, 2)
-    path = run / "generator.safetensors"
-    content = bytearray(path.read_bytes())
-    content[-1] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=r"generator.safetensors: damaged \(its SHA-256"):
-        load_generator(run)
