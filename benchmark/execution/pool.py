@@ -121,6 +121,7 @@ class _Worker:
 
     def epitaph(self) -> str:
         """Why it is gone."""
+        wait([self.process.sentinel], timeout=LEAVE_SECONDS)  # its end of the pipe closes first
         self.end()
         self.process.join()
         code = self.process.exitcode
