@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 
+from benchmark.core import streams
 from benchmark.core.errors import BAD_INPUT, fail
 
+streams.reopen()
 try:
     from benchmark.cli import main
 except ModuleNotFoundError as error:

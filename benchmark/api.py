@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import tempfile
 from functools import cache
@@ -19,6 +20,7 @@ from benchmark.core.run import DatasetSettings, pays
 from benchmark.data.base import Dataset
 from benchmark.experiments.job import Job
 from benchmark.experiments.plugins import known
+from benchmark.store import sealed
 from benchmark.store.folder import RunFolder
 from benchmark.training.compile import Jit
 from benchmark.training.generator import Generator
@@ -67,8 +69,8 @@ def train(
             [run], [folder], device=device, jit=Jit(worth), native=worth and device == "cpu",
             keep_generator=True,
         )  # fmt: skip
-        with (folder.path / "metrics.csv").open() as file:
-            rows = list(csv.DictReader(file))
+        found = sealed.read(folder.path)
+        rows = list(csv.DictReader(io.StringIO(found.metrics.decode())))
         last = {r["metric"]: float(r["value"]) for r in rows if r["step"] == rows[-1]["step"]}
         return Trained(status, last, load_generator(folder.path))
 
@@ -79,7 +81,10 @@ def measure(samples: Any, data: str) -> dict[str, float]:
     ValueError on samples of another shape.
     """
     dataset = _dataset(data)
-    samples = torch.as_tensor(samples, dtype=torch.float32)
+    samples = torch.as_tensor(samples)
+    if samples.is_complex():
+        raise ValueError(f"samples of {data} must be real numbers, not {samples.dtype}")
+    samples = samples.to(torch.float32)
     if samples.shape[1:] != dataset.x_shape or not len(samples):
         raise ValueError(f"samples of {data} must be (N, {dataset.x_shape}), not {samples.shape}")
     return dataset.evaluate(samples)

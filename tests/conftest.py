@@ -12,6 +12,7 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 from browser import Browser, find  # noqa: E402
 
+from benchmark.core import modules  # noqa: E402
 from benchmark.core.modules import config_class  # noqa: E402
 from benchmark.data import load  # noqa: E402
 from benchmark.data.base import Mixture  # noqa: E402
@@ -38,6 +39,12 @@ def no_autograd():
     """As in the training loop: methods differentiate with torch.func."""
     with torch.no_grad():
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_plugins():
+    """Plugins of other tests do not move runs to workers."""
+    modules.plugins.clear()
 
 
 @pytest.fixture

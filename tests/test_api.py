@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from conftest import TINY
 from test_own_data import TRIANGLE, tiny, write
 
 from benchmark import load_generator, measure, train
@@ -65,5 +67,18 @@ def test_a_kept_generator_samples_what_its_run_measured(tmp_path, capsys):
     kept = np.load(folder / "samples.npz")["samples"]
     assert np.array_equal(generator.samples(2_000).numpy(), kept)
     (folder / "generator.safetensors").write_bytes(b"not this")
-    with pytest.raises(UserError, match="not a kept generator"):
+    with pytest.raises(UserError, match="generator.safetensors: damaged"):
         load_generator(folder)
+
+
+def test_a_damaged_generator_is_not_loaded(tmp_path):
+    command = ["--methods", "oracle", *TINY, "--seeds", "0", "--keep-generator"]
+    assert main([*command, "--out", str(tmp_path)]) == 0
+    (run,) = tmp_path.glob("smoke*/runs/ring/oracle/seed0")
+    assert load_generator(shutil.copytree(run, tmp_path / "elsewhere")).samples(3).shape == (3, 2)
+    path = run / "generator.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"generator.safetensors: damaged \(its SHA-256"):
+        load_generator(run)

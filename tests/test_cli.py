@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from conftest import TINY
+from faults import unsealed
 
 from benchmark.cli import main
 
@@ -83,6 +84,7 @@ def test_runs_of_different_versions_are_not_averaged(tmp_path, capsys):
     command = ["--methods", "gan", *TINY, "--seeds", "0-2", "--out", str(tmp_path)]
     assert main(command) == 0
     settings = results(tmp_path) / "runs" / "ring" / "gan" / "seed1" / "settings.json"
+    unsealed(settings.parent)
     settings.write_text(settings.read_text().replace('"code": "', '"code": "other'))
     assert main([*command, "--report"]) == 0
     assert set(pd.read_csv(results(tmp_path) / "metrics.csv")["seed"]) == {0, 2}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from faults import SIZE
+from faults import SIZE, alive, wait_for
 
 from benchmark.cli import main
 from benchmark.core.files import read_json
@@ -77,3 +77,42 @@ def test_limits_must_make_sense(capsys):
         for value in ("0", "-1", "nan", "inf"):
             assert main([f"{option}={value}", "--plan"]) == 2
             assert f"{option} {value}: must be positive" in capsys.readouterr().err
+
+
+FORKING = PLUGIN.replace(
+    "    held = []",
+    """    for _ in range(5 if how in ("copy", "leaving", "orphans") else 0):
+        pid = os.fork()
+        if pid:
+            with open(os.environ["PIDS"], "a") as file:
+                file.write(f"{pid}\\n")
+        elif how == "copy":
+            return
+        elif how == "leaving":
+            sys.exit(0)
+        else:
+            time.sleep(3600)
+    if how == "orphans":
+        raise RuntimeError("left five behind")
+    held = []""",
+).replace("import os, time", "import os, sys, time")
+
+
+@pytest.mark.parametrize("how, code", [("copy", 0), ("leaving", 0), ("orphans", 1)])
+def test_a_plugin_that_forks_has_one_result_and_leaves_no_process(
+    how, code, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("PIDS", str(tmp_path / "pids"))
+    plugin = tmp_path / "trouble.py"
+    plugin.write_text(FORKING)
+    command = ["--plugin", plugin, "--methods", "trouble,oracle", *SIZE, "--jobs", "1"]
+    command += ["--set=ring.iterations=1", f"--set=trouble.how={how}", "--out", tmp_path / "out"]
+    assert main([*map(str, command)]) == code
+    assert "Traceback" not in capsys.readouterr().err
+    table = pd.read_csv(next((tmp_path / "out").glob("smoke*/metrics.csv")))
+    status = table.groupby("method")["status"].first()
+    assert status["oracle"] == "complete"
+    assert status[f"trouble[how={how}]"] == ("failed" if code else "complete")
+    forked = [int(line) for line in (tmp_path / "pids").read_text().split()]
+    wait_for(lambda: not any(map(alive, forked)), seconds=5)
+    assert len(forked) == 5

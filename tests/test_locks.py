@@ -105,6 +105,7 @@ def test_a_failure_before_the_start_leaves_the_record_of_an_older_version(older)
 def test_what_is_trained_again_is_set_aside_once(older):
     folder, how = older
     set_aside([folder.run], how)
+    folder.write_metrics([{"step": 1, "seconds": 0.0, "metric": "modes_covered", "value": 1}])
     folder.write_provenance({"status": "complete", "commit": "newer"})
     with folder.lock():  # of another process
         set_aside([folder.run], how)

@@ -170,7 +170,7 @@ def hostile(tmp_path_factory) -> Path:
         place / "settings.json", {"data": name, "settings": {name: name}, "budget": {name: 1}}
     )
     keys = ("commit", "device", "hardware", "started", "reason")
-    write_json(place / "provenance.json", {"status": NASTY} | {key: name for key in keys})
+    write_json(place / "provenance.json", {"status": "failed"} | {key: name for key in keys})
     rows = [(step, 0.5 * step, name, 1.0 + step) for step in range(4)]
     rows += [(step, 0.5 * step, "modes_covered", 3.0) for step in range(4)]
     pd.DataFrame(rows, columns=["step", "seconds", "metric", "value"]).to_csv(

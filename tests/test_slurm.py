@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import signal
 import subprocess
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from faults import LONG, ROOT, finish, results, start, wait_for
 
 from benchmark.cli import main
+from benchmark.core.errors import UserError
 from benchmark.execution import cluster
-from benchmark.execution.how import Slurm
+from benchmark.execution.how import Execution, Slurm
+from benchmark.experiments.job import Job
 
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "squeue")
 # A second or more of training a run, in checkpoints of a tenth of a second.
@@ -127,3 +131,48 @@ def test_options_must_make_sense(capsys):
     for option in ("--slurm-time=0", "--slurm-mem=nan", "--slurm-gpus=-1"):
         assert main(["--launcher", "slurm", option, "--plan"]) == 2
         assert option.partition("=")[0] in capsys.readouterr().err
+
+
+def test_tasks_have_a_folder_for_this_user_alone(tmp_path, monkeypatch):
+    first, second = cluster.private(tmp_path / "mine"), cluster.private(tmp_path / "mine")
+    assert first != second and first.stat().st_mode & 0o777 == 0o700
+    (tmp_path / "mine").chmod(0o777)
+    with pytest.raises(UserError, match="other users may write in"):
+        cluster.private(tmp_path / "mine")
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)  # a folder of somebody else's
+    with pytest.raises(UserError, match="other users may write in"):
+        cluster.private(tmp_path / "mine")
+
+
+class Planted:
+    """Runs code where it is unpickled."""
+
+    def __reduce__(self):
+        return (exec, ("raise SystemExit('executed')",))
+
+
+@pytest.mark.parametrize("how", ["elsewhere", "link", "another folder"])
+def test_a_planted_result_is_not_read(tmp_path, how):
+    events = []
+    (run,) = Job("smoke", seeds=(0,)).runs("ring", "gan")
+    submitted = cluster.Cluster([run], Execution(tmp_path, jobs=1), events.append)
+    submitted.folder = cluster.private(tmp_path / "smoke")
+    submitted.identity = cluster.inode(submitted.folder)
+    planted = tmp_path / "1_0_result.pkl"
+    planted.write_bytes(pickle.dumps(("success", Planted())))
+    path = submitted.folder / planted.name
+    if how == "elsewhere":
+        path = planted
+    elif how == "link":
+        path.symlink_to(planted)
+    else:
+        submitted.folder.rename(tmp_path / "aside")
+        submitted.folder.mkdir(0o700)
+        shutil.copy(planted, path)
+    job = Mock()
+    job.paths.result_pickle, job.result = path, lambda: pickle.loads(path.read_bytes())
+    submitted.open = {job: [run]}
+    submitted._collect(job)
+    assert [e.status for e in events] == ["failed"] and "not what its task wrote" in events[
+        0
+    ].reason

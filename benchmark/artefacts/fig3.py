@@ -64,7 +64,7 @@ def _draw(results: Results, job: Job, x: str, stem: str) -> list[Path]:
                 _dress(axis, dataset, metric, x)
         order = ordered(handles)
         figure.legend(
-            [handles[m] for m in order], [style.name(m) for m in order],
+            [handles[m] for m in order], [style.plain(style.name(m)) for m in order],
             loc="outside lower center", ncols=5, frameon=False,
         )  # fmt: skip
         figure.suptitle(style.lines(scale_of(results, job, *datasets)), fontsize=6)

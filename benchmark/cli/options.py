@@ -108,6 +108,10 @@ def add_how(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     how.add_argument("--no-compile", action="store_true", help="the same as --engine eager")
     how.add_argument(
+        "--mixed-engines", action="store_true",
+        help="continue runs that another engine or vector width has begun, and record it",
+    )  # fmt: skip
+    how.add_argument(
         "--data-root", type=Path, metavar="DIR",
         help="where image data lies or is downloaded to (default: $DATA_ROOT, else data/)",
     )  # fmt: skip
@@ -173,6 +177,7 @@ def execution(arguments: argparse.Namespace, job: Job, runs: Sequence[Run]) -> E
         jobs=jobs(arguments.jobs, device, max(1, len(runs)) if slurm else None),
         device=device,
         engine="eager" if arguments.no_compile else arguments.engine,
+        mixed_engines=arguments.mixed_engines,
         stack=arguments.stack_seeds,
         tf32=tf32(arguments, runs),
         force=arguments.force,

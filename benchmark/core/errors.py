@@ -28,6 +28,10 @@ class StorageError(Exception):
         return f"{self.args[0]}: {self.args[1]}"
 
 
+class Refused(Exception):
+    """A run was not gone on with, since its numbers would not be those of one program."""
+
+
 class Interrupted(BaseException):
     """A signal asked the process to stop. No Exception, so that nothing of a method's or a
     library's takes it for a failure of its own.

@@ -36,7 +36,7 @@ def use_full_width() -> bool:
         return _active
     try:
         ctypes.CDLL(str(_library()), mode=ctypes.RTLD_GLOBAL)
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, RuntimeError, subprocess.CalledProcessError):  # RuntimeError: no home
         return False
     _active = True
     return True

@@ -10,6 +10,7 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,8 @@ from pydantic import BaseModel
 from benchmark.core.errors import UserError, first_line
 from benchmark.core.paths import ROOT
 
-_plugins: set[str] = set()  # names that plugins and the modules beside them go by
+plugins: set[str] = set()  # files that this process has begun to import
+_plugins: set[str] = set()  # names that these and the modules beside them go by
 
 
 def is_file(path: str) -> bool:
@@ -50,10 +52,12 @@ def path_of(name: str) -> Path | None:
 
 def load_module(name: str) -> ModuleType:
     """A method's or a dataset's module, by importable name or by file (a plugin). Raises UserError
-    where a plugin cannot be imported.
+    where a plugin cannot be imported. What it changes of the environment at its import is undone,
+    since workers inherit it.
     """
     if not is_plugin(name):
         return importlib.import_module(name)
+    plugins.add(name)
     modules = _load(Path(name))
     sys.modules.update(modules)  # another plugin's may have had these names since
     return modules[Path(name).stem]
@@ -62,7 +66,7 @@ def load_module(name: str) -> ModuleType:
 @cache
 def _load(path: Path) -> dict[str, ModuleType]:
     """A plugin and what it imports from beside it, by name, executed once a process."""
-    folder = str(path.parent)
+    folder, environment = str(path.parent), dict(os.environ)
     try:
         own = {path.stem: path} | beside(path)
         for name, file in own.items():
@@ -80,6 +84,10 @@ def _load(path: Path) -> dict[str, ModuleType]:
     except (Exception, SystemExit) as error:
         told = error if isinstance(error, UserError) else first_line(error)
         raise UserError(f"plugin {path}: {told}") from error
+    finally:
+        if os.environ != environment:
+            os.environ.clear()
+            os.environ.update(environment)
 
 
 def _taken(name: str, file: Path) -> bool:

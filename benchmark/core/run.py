@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from benchmark.core.modules import is_plugin
 from benchmark.core.schema import PROSE, Strict
 
 MIN_STEPS = 1_000  # below this a cold compile (20 to 40 s for LBT) costs more than it saves
@@ -60,6 +61,11 @@ class Run(Strict):
 
     def __str__(self) -> str:
         return f"{self.dataset}/{self.label} seed {self.seed}"
+
+    @property
+    def foreign(self) -> bool:
+        """Whether code from outside this project takes part: a plugin's method or data."""
+        return is_plugin(self.module) or is_plugin(self.source)
 
     def identity(self) -> dict[str, Any]:
         """The part that decides the numbers."""

@@ -3,6 +3,9 @@
 A task does what a local worker does, in the same run folders on the shared disk. One that is
 preempted or reaches its time limit saves, is queued again, and continues from its checkpoint.
 Whether tasks live is asked of squeue, which every cluster has, not of the accounting.
+
+Tasks and their results are pickled, which executes what it reads: every command has a folder for
+them that nobody else can write, and reads nothing elsewhere.
 """
 
 from __future__ import annotations
@@ -11,13 +14,17 @@ import math
 import os
 import shutil
 import signal
+import stat
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from benchmark.core import mkl
-from benchmark.core.errors import Interrupted, StorageError, UserError, first_line
+from benchmark.core.errors import Interrupted, StorageError, UserError, first_line, storage
+from benchmark.core.files import refuse_links
 from benchmark.core.paths import ROOT
 from benchmark.core.run import Run
 from benchmark.execution.how import Event, Execution, Slurm
@@ -33,13 +40,13 @@ REQUEUES = 10_000  # a task may reach its time limit as often as it takes
 
 class Task:
     """One unit of runs, to be called on a node of the cluster. Returns the last events of its runs,
-    or the StorageError that ended it.
+    or the error that ended it.
     """
 
     def __init__(self, unit: Sequence[Run], how: Execution) -> None:
         self.unit, self.how = list(unit), how._replace(jobs=1, slurm=None)
 
-    def __call__(self) -> list[Event] | StorageError:
+    def __call__(self) -> list[Event] | StorageError | UserError:
         mkl.use_full_width()
         events: list[Event] = []
         ending = False  # the time limit is near
@@ -53,7 +60,7 @@ class Task:
         signal.signal(signal.SIGUSR2, save)
         try:
             launch(self.unit, self.how, lambda event: events.append(event))
-        except StorageError as error:
+        except (StorageError, UserError) as error:
             return error
         except Interrupted:
             if ending:
@@ -74,6 +81,7 @@ class Cluster:
     def __init__(self, runs: Sequence[Run], how: Execution, report: Callable) -> None:
         self.how, self.report = how._replace(out=how.out.resolve()), report
         self.units = stacks(runs, how)
+        self.folder: Path | None = None  # of what is pickled
         self.open: dict[Any, list[Run]] = {}  # by submitit's job
         self.missed: dict[Any, int] = {}
 
@@ -108,8 +116,11 @@ class Cluster:
             for unit in self.units:
                 set_aside(unit, self.how)
             self.how = self.how._replace(force=False)
-        folder = self.how.out / self.units[0][0].folder / "slurm"
-        executor = submitit.AutoExecutor(folder, cluster="slurm", slurm_max_num_timeout=REQUEUES)
+        self.folder = private(self.how.out / self.units[0][0].folder)
+        self.identity = inode(self.folder)
+        executor = submitit.AutoExecutor(
+            self.folder, cluster="slurm", slurm_max_num_timeout=REQUEUES
+        )
         executor.update_parameters(**parameters(self.how.slurm, min(self.how.jobs, 1000)))
         try:
             with executor.batch():
@@ -121,13 +132,21 @@ class Cluster:
     def _collect(self, job: Any) -> None:
         unit = self.open.pop(job)
         try:
+            self._see_that_it_is_ours(job.paths.result_pickle)
             result = job.result()
         except Exception as error:
             result = failures(unit, self.how, first_line(error))
-        if isinstance(result, StorageError):
+        if isinstance(result, StorageError | UserError):
             raise result
         for event in result:
             self.report(event)
+
+    def _see_that_it_is_ours(self, path: Path) -> None:
+        """Raises PermissionError on a file that none of our tasks can have written."""
+        found = path.lstat()
+        ours = path.parent == self.folder and inode(path.parent) == self.identity
+        if not (ours and stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()):
+            raise PermissionError(f"{path} is not what its task wrote")
 
     def _mourn(self) -> None:
         """Record the failure of tasks that are gone and have left no result."""
@@ -147,6 +166,27 @@ class Cluster:
         deadline = time.monotonic() + LEAVE_SECONDS
         while queued(self.open) and time.monotonic() < deadline:
             time.sleep(LOOK_SECONDS)
+
+
+def private(folder: Path) -> Path:
+    """A fresh folder in one, for this user alone. Raises UserError where another user could put
+    another one in its place.
+    """
+    refuse_links(folder)
+    with storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        found = folder.stat()
+        if found.st_uid != os.geteuid() or found.st_mode & stat.S_IWOTH:
+            raise UserError(
+                f"--launcher slurm: other users may write in {folder}; choose another --out"
+            )
+        return Path(tempfile.mkdtemp(prefix="slurm-", dir=folder))
+
+
+def inode(folder: Path) -> tuple[int, int, int]:
+    """What tells a folder from any other in its place."""
+    found = folder.lstat()
+    return found.st_dev, found.st_ino, found.st_mode
 
 
 def parameters(slurm: Slurm, parallel: int) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from benchmark import data
-from benchmark.core.files import read_json
+from benchmark.core.errors import UserError
 from benchmark.core.run import Run
+from benchmark.store import sealed
 
 # Milliseconds per iteration on the ring at B = 128, compiled, one thread: medians over the seeds of
 # results/committed/mixtures-batch-128 (two-core AMD EPYC), scaled linearly in B: only estimates
@@ -38,9 +39,13 @@ def seconds(run: Run, out: Path) -> float:
     base = out / run.folder / "runs" / run.dataset / run.label
     budget = run.budget
     for path in sorted(base.glob("seed*/provenance.json")):
-        record, settings = read_json(path), read_json(path.with_name("settings.json"))
+        try:
+            record = sealed.provenance(path.parent)
+            settings = sealed.settings(path.parent, record)
+        except UserError:  # told where its numbers would be used
+            continue
         if record.get("train_seconds") and settings.get("budget", {}).get("batch") == budget.batch:
-            ms = 1e3 * record["train_seconds"] / max(record["steps"], 1)
+            ms = 1e3 * record["train_seconds"] / max(record.get("steps", 1), 1)
             break
     else:
         ms = _ms_per_step(run) * data.entry(run.data).work * budget.batch / 128

@@ -30,8 +30,9 @@ class Execution(NamedTuple):
     which is 2D data on a GPU. tf32: on a GPU, let matrix products round their inputs to 10 bits.
     timeout: seconds that a run, or a stack of runs, may take in one go. checkpoint_share: of the
     time, for saving; the interval grows where it would be exceeded. max_rss: GB of memory that its
-    process may hold. slurm: on a cluster, not here. fid: scores of photographs, of runs that end
-    here. keep_generator: as of ``training.loop.execute``. data_root, offline: as of
+    process may hold. mixed_engines: go on with what another engine has begun. slurm: on a cluster,
+    not here. fid: scores of photographs, of runs that end here. keep_generator: as of
+    ``training.loop.execute``. data_root, offline: as of
     ``data.fetch.configure``.
     """
 
@@ -46,6 +47,7 @@ class Execution(NamedTuple):
     force: bool = False
     timeout: float | None = None
     max_rss: float | None = None
+    mixed_engines: bool = False
     slurm: Slurm | None = None
     fid: Fid | None = None
     keep_generator: bool = False
@@ -56,7 +58,8 @@ class Execution(NamedTuple):
 class Event(NamedTuple):
     """News of a run: ``step`` done so far, or a final ``status`` with a reason.
 
-    status: complete, diverged, failed, or held where another process has the run.
+    status: complete, diverged or failed; held where another process has the run, refused where it
+    would have gone on with another engine.
     """
 
     run: Run

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from benchmark import data
-from benchmark.core.modules import is_plugin
+from benchmark.core.modules import plugins
 from benchmark.core.run import Run
 from benchmark.execution.how import Event, Execution
 from benchmark.execution.worker import Stopper, attempt
@@ -34,9 +34,10 @@ def launch(runs: Sequence[Run], how: Execution, report: Callable[[Event], None])
 
 def guarded(runs: Sequence[Run], how: Execution) -> bool:
     """Whether the runs need a process of their own even one at a time: for a limit to be kept, or
-    since code from outside this project may end the process it runs in.
+    since code from outside this project may end the process it runs in, or has been imported here
+    and may have changed what all runs rest on.
     """
-    foreign = any(is_plugin(name) for run in runs for name in (run.module, run.source))
+    foreign = bool(plugins) or any(run.foreign for run in runs)
     return bool(runs) and (how.timeout is not None or how.max_rss is not None or foreign)
 
 

@@ -1,7 +1,8 @@
 """A pool of single-threaded worker processes, each with one run, or one stack of runs, at a time.
 
-A worker keeps Python and torch across its runs. One that dies, hangs or eats memory takes only what
-it is at with it; none outlives the process that started it.
+A worker keeps Python and torch across its runs; a plugin's run has one of its own, since it may
+change what all runs of its process rest on. One that dies, hangs or eats memory takes only what it
+is at with it, and whatever its run has started; none outlives the process that started it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import multiprocessing
 import multiprocessing.util
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
@@ -19,14 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.core import mkl
-from benchmark.core.errors import Interrupted, StorageError
+from benchmark.core.errors import Interrupted, StorageError, UserError
 from benchmark.core.run import Run
 from benchmark.execution.how import Event, Execution
 from benchmark.execution.worker import Stopper, attempt, failures
 
 LOOK_SECONDS = 0.1  # between looks at the workers' memory and time
 LEAVE_SECONDS = 4.0  # for all workers to save and leave after a signal
-SIGNALS = {signal.SIGINT, signal.SIGTERM}
+SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -36,9 +38,11 @@ def serve(connection: Connection, how: Execution) -> None:
     What it sends: events; last, the Interrupted or StorageError that ended it.
     """
     _tie_to_parent()
+    os.setpgid(0, 0)  # what its runs start belongs to it, and ends with it
     mkl.use_full_width()
 
     def tell(event: Event) -> None:
+        stopper.end_copy()
         try:
             connection.send(event)
         except OSError:
@@ -50,15 +54,17 @@ def serve(connection: Connection, how: Execution) -> None:
             while (unit := connection.recv()) is not None:
                 for event in attempt(unit, how, tell, stopper):
                     tell(event)
-        except (Interrupted, StorageError) as end:
+        except (Interrupted, StorageError, UserError) as end:
             with contextlib.suppress(OSError):
                 connection.send(end)
-            # All is on disk; taking the interpreter down would cost seconds. What must not be
-            # left is a lock of tqdm's, of which Python would warn at the end.
-            multiprocessing.util._run_finalizers(0)
-            os._exit(0)
         except EOFError:
             pass
+        # All is on disk; taking the interpreter down would cost seconds. What must not be left is
+        # a lock of tqdm's, of which Python would warn at the end.
+        multiprocessing.util._run_finalizers(0)
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os._exit(0)
 
 
 def _tie_to_parent() -> None:
@@ -69,7 +75,7 @@ def _tie_to_parent() -> None:
 
 
 class _Worker:
-    """A process, what it still has to do, and since when."""
+    """A process, what it still has to do, and since when. spent: after a plugin's run."""
 
     def __init__(self, how: Execution) -> None:
         context = multiprocessing.get_context("spawn")
@@ -82,24 +88,41 @@ class _Worker:
         theirs.close()
         self.left: list[Run] = []
         self.since = 0.0
+        self.spent = False
         self.verdict = ""  # why it was killed
 
     def give(self, unit: list[Run]) -> None:
         self.left, self.since = list(unit), time.monotonic()
+        self.spent = unit[0].foreign
         with contextlib.suppress(OSError):  # a dead worker is noticed where it is listened to
             self.connection.send(unit)
 
     def judge(self, how: Execution) -> None:
-        """Kill it where it exceeds a limit."""
+        """Kill it where it exceeds a limit; where it is dead, what its run has started."""
         if how.timeout is not None and time.monotonic() - self.since > how.timeout:
             self.verdict = f"took longer than --timeout {how.timeout:g} s"
         elif how.max_rss is not None and _resident(self.process.pid) > how.max_rss * 1e9:
             self.verdict = f"took more memory than --max-rss {how.max_rss:g} GB"
-        if self.verdict:
-            self.process.kill()
+        if self.verdict or wait([self.process.sentinel], timeout=0):
+            self.end()
+
+    def retire(self) -> None:
+        """Nothing is left for it to do."""
+        with contextlib.suppress(OSError):
+            self.connection.send(None)
+        wait([self.process.sentinel], timeout=LEAVE_SECONDS)
+        self.end()
+
+    def end(self) -> None:
+        """Kill it, and all that its runs have started."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.kill()  # where it has not come to have a group
 
     def epitaph(self) -> str:
         """Why it is gone."""
+        wait([self.process.sentinel], timeout=LEAVE_SECONDS)  # its end of the pipe closes first
+        self.end()
         self.process.join()
         code = self.process.exitcode
         if self.verdict:
@@ -158,7 +181,7 @@ class Pool:
         if isinstance(message, BaseException):
             raise message
         self.report(message)
-        if message.status:
+        if message.status and message.run in worker.left:
             worker.left.remove(message.run)
             if not worker.left:
                 self._go_on(worker)
@@ -166,19 +189,19 @@ class Pool:
     def _go_on(self, worker: _Worker) -> None:
         if worker.verdict:  # it is dying, and takes nothing new
             return
-        if self.todo:
+        if self.todo and not worker.spent and not self.todo[-1][0].foreign:
             worker.give(self.todo.pop())
             return
-        with contextlib.suppress(OSError):
-            worker.connection.send(None)
         del self.busy[worker.connection]
+        worker.retire()
+        if self.todo:
+            self._start()
 
     def _stop(self) -> None:
         """End all workers: what they are at is saved, unless that takes too long."""
-        workers = [worker.process for worker in self.busy.values()]
-        for process in workers:
-            process.terminate()
+        for worker in self.busy.values():
+            worker.process.terminate()
         deadline = time.monotonic() + LEAVE_SECONDS
-        for process in workers:
-            process.join(timeout=max(0.0, deadline - time.monotonic()))
-            process.kill()
+        for worker in self.busy.values():
+            wait([worker.process.sentinel], timeout=max(0.0, deadline - time.monotonic()))
+            worker.end()

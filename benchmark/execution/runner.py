@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from benchmark.core.errors import UserError, printable
+from benchmark.core.modules import is_plugin
 from benchmark.core.run import MIN_STEPS, Run
 from benchmark.execution import cost
 from benchmark.execution.cluster import Cluster
 from benchmark.execution.how import Event, Execution
 from benchmark.execution.launch import launch
 from benchmark.store.folder import RunFolder
-from methods import REGISTRY
 
 
 def check(runs: Sequence[Run]) -> None:
@@ -24,7 +24,7 @@ def check(runs: Sequence[Run]) -> None:
     from benchmark.training.prepare import prepare
 
     for run in {(run.dataset, run.label): run for run in runs}.values():
-        if run.module in REGISTRY.values():
+        if not is_plugin(run.module):
             try:
                 prepare(run, lambda fn: fn)
             except ValueError as error:
@@ -32,8 +32,11 @@ def check(runs: Sequence[Run]) -> None:
 
 
 def unfinished(runs: Sequence[Run], how: Execution) -> list[Run]:
-    """The runs that still have to be trained, longest first so that workers end together."""
-    todo = [run for run in runs if how.force or not RunFolder(how.out, run).finished()]
+    """The runs that still have to be trained, longest first so that workers end together. Raises
+    UserError where one is damaged, unless all are trained again.
+    """
+    folders = [RunFolder(how.out, run) for run in runs]
+    todo = [folder.run for folder in folders if how.force or not folder.finished()]
     return sorted(todo, key=lambda run: -cost.seconds(run, how.out))
 
 
@@ -80,8 +83,8 @@ class _Progress:
         self.bar.update(self.cost[name] * share - self.done[name])
         self.done[name] = self.cost[name] * share
         self.bar.set_description_str(f"· {name} {share:.0%}")
-        if event.status in ("failed", "held"):
+        if event.status in ("failed", "held", "refused"):
             self.missed.append(event)
-        if event.status in ("failed", "held", "diverged"):
+        if event.status in ("failed", "held", "refused", "diverged"):
             line = printable(f"{name}: {event.status} {event.reason}".rstrip())
             self.bar.write(line, file=sys.stderr)

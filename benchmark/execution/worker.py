@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 import traceback
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmark.core.errors import Interrupted, StorageError, first_line
+from benchmark.core.errors import Interrupted, Refused, StorageError, first_line
 from benchmark.core.modules import path_of
 from benchmark.core.run import Run, pays
 from benchmark.data import fetch
@@ -25,14 +26,16 @@ GRACE = 3.0  # seconds after a signal for the step in progress to end; then it i
 
 
 class Stopper:
-    """Turns SIGINT and SIGTERM into ``Interrupted``: at the next ``check``, or wherever the process
-    is once GRACE seconds have passed without one (never, where ``patient``). Further signals change
-    nothing.
+    """Turns SIGINT, SIGTERM and, unless nohup has it ignored, SIGHUP into ``Interrupted``: at the
+    next ``check``, or wherever the process is once GRACE seconds have passed without one (never,
+    where ``patient``). Further signals change nothing.
     """
 
     def __init__(self, patient: bool = False) -> None:
         self.requested = False
-        self.signals: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+        hangs_up = signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
+        self.signals = (signal.SIGINT, signal.SIGTERM, *[signal.SIGHUP] * hangs_up)
+        self._process = os.getpid()
         self._patient = patient
 
     def __enter__(self) -> Stopper:
@@ -58,9 +61,15 @@ class Stopper:
 
     def check(self) -> None:
         """Raises Interrupted after a signal; from then on there is time to save."""
+        self.end_copy()
         if self.requested:
             signal.setitimer(signal.ITIMER_REAL, 0)
             raise Interrupted
+
+    def end_copy(self) -> None:
+        """End this process where a method's code has forked it: what it holds is another's."""
+        if os.getpid() != self._process:
+            os._exit(1)
 
 
 def attempt(
@@ -78,7 +87,7 @@ def attempt(
             except Held as held:
                 events.append(Event(run, status="held", reason=str(held)))
                 continue
-            if folder.finished() and not how.force:  # by another process, since we looked
+            if not how.force and folder.finished():  # by another process, since we looked
                 events.append(Event(run, run.budget.iterations, folder.status()))
             else:
                 free.append(folder)
@@ -88,7 +97,10 @@ def attempt(
             return events + _train(free, how, report, stopper)
         except (Interrupted, StorageError):
             raise
+        except Refused as refusal:
+            return events + [Event(f.run, status="refused", reason=str(refusal)) for f in free]
         except Exception as error:
+            stopper.end_copy()
             return events + [_raised(folder, how, error) for folder in free]
 
 
@@ -119,7 +131,7 @@ def _train(
         runs,
         folders,
         device=how.device,
-        jit=compile.Jit(how.engine != "eager" and worth, stacked=len(runs) > 1),
+        jit=compile.Jit(how.engine != "eager" and worth, len(runs) > 1, how.mixed_engines),
         native=kernels_serve(how, len(runs), worth),
         saving=Saving(how.checkpoint_seconds, how.checkpoint_share),
         progress=progress,

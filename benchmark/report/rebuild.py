@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmark import artefacts
 from benchmark.core.errors import DONE, FAILED, StorageError, UserError, printable
-from benchmark.core.files import remove_parts
+from benchmark.core.files import refuse_links, remove_parts
 from benchmark.experiments.job import Job
 from benchmark.report import page
 from benchmark.results import tables
@@ -30,6 +30,8 @@ def report(out: Path, job: Job, names: list[str], shown: set[tuple[str, str]] | 
     UserError where there is nothing to rebuild from, and Held where the lock stays taken.
     """
     folder = out / job.folder
+    for place in (folder, *(folder.iterdir() if folder.is_dir() else ())):
+        refuse_links(place)
     computed = names and not any(artefacts.load(name).needs(job) for name in names)
     if not run_folders(out, job.folder) and not computed:
         raise UserError(f"no runs under {folder}; train some first")
@@ -66,6 +68,9 @@ def draw(name: str, results: Results, job: Job) -> int:
             paths = artefacts.load(name).draw(results, job)
     except StorageError:
         raise
+    except UserError as error:
+        print(printable(f"{name}: failed: {error}"), file=sys.stderr)
+        return FAILED
     except Exception as error:
         print(printable(f"{name}: failed: {type(error).__name__}: {error}"), file=sys.stderr)
         return FAILED

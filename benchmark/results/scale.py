@@ -68,9 +68,11 @@ def clocks(results: Results, dataset: str, methods: Iterable[str] = ()) -> list[
 def _clock(record: dict[str, Any]) -> str:
     """What a run's seconds depend on besides what it computes, in words."""
     words = [" ".join(str(record[k]) for k in ("device", "hardware") if record.get(k))]
-    native = record.get("engine") == "native"
-    words += ["native kernels"] if native else []
-    words += ["not compiled"] if not native and not record.get("compiled", True) else []
+    engine = record.get("engine")
+    words += ["native kernels"] if engine == "native" else []
+    words += ["engines mixed"] if engine == "mixed" else []
+    told = engine in ("native", "mixed")
+    words += ["not compiled"] if not told and not record.get("compiled", True) else []
     words += ["TF32"] if record.get("tf32") else []
     stacked = record.get("stacked", 1)
     words += [f"{stacked} seeds as one program"] if stacked > 1 else []

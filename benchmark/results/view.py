@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmark.core.files import read_json
 from benchmark.experiments.job import Job
-from benchmark.results.collect import collect
+from benchmark.results.collect import read_runs, tidy
 from benchmark.results.equal_time import at_equal_time
+from benchmark.results.samples import unpacked
 from benchmark.results.summary import summarise
+from benchmark.store.sealed import SAMPLES, Record
 
 
 class Results:
@@ -24,12 +25,18 @@ class Results:
         self.folder = out / preset
         self.figures = self.folder / "figures"
         self._out, self._preset = out, preset
-        self._records: dict[tuple[str, str], dict[str, Any]] = {}
+
+    @cached_property
+    def runs(self) -> dict[tuple[str, str, int], Record]:
+        """The runs in the table, by dataset, method and seed; all that is shown of them was read
+        here, at once.
+        """
+        return {record.place: record for record in read_runs(self._out, self._preset)}
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """Tidy rows of every run (``collect``)."""
-        return collect(self._out, self._preset)
+        return tidy(self.runs.values())
 
     @cached_property
     def parts(self) -> dict[tuple[str, str], pd.DataFrame]:
@@ -54,8 +61,8 @@ class Results:
 
     def data(self, dataset: str) -> str:
         """What a dataset of the preset is about."""
-        found = sorted((self.folder / "runs" / dataset).glob("*/seed*/settings.json"))
-        return read_json(found[0]).get("data", dataset) if found else dataset
+        found = [record.settings for (name, _, _), record in self.runs.items() if name == dataset]
+        return next((s["data"] for s in found if "data" in s), dataset)
 
     def among(self, datasets: Iterable[str]) -> list[str]:
         """Those of the datasets that have runs."""
@@ -77,13 +84,8 @@ class Results:
         """``settings.json`` of a method's first run in the table on a dataset, budget included;
         empty where there is none. The runs in the table agree in it (``collect.comparable``).
         """
-        key = (dataset, method)
-        if key not in self.parts:
-            return {}
-        if key not in self._records:
-            run = self.folder / "runs" / dataset / method / f"seed{self.parts[key]['seed'].min()}"
-            self._records[key] = read_json(run / "settings.json")
-        return self._records[key]
+        part = self.parts.get((dataset, method))
+        return {} if part is None else self.runs[dataset, method, part["seed"].min()].settings
 
     def recorded_budget(self, dataset: str, method: str) -> dict[str, Any]:
         """What a method's runs on a dataset have in common with others there: updates, batch, noise
@@ -101,11 +103,7 @@ class Results:
     @cached_property
     def provenance(self) -> dict[tuple[str, str, int], dict[str, Any]]:
         """``provenance.json`` of every run in the table, by dataset, method and seed."""
-        keys = self.table[["dataset", "method", "seed"]].drop_duplicates()
-        return {
-            (d, m, s): read_json(self.folder / "runs" / d / m / f"seed{s}" / "provenance.json")
-            for d, m, s in keys.itertuples(index=False)
-        }
+        return {key: record.provenance for key, record in self.runs.items()}
 
     def hours(self) -> float:
         """Training time of all runs; seeds that were trained as one program share theirs."""
@@ -148,13 +146,12 @@ class Results:
 
     def samples(self, dataset: str, method: str) -> dict[str, np.ndarray] | None:
         """``samples.npz`` of the lowest seed in the table that has one, with that seed; None where
-        there is none. The lowest seed rather than the best: a figure must not choose.
+        there is none. The lowest seed rather than the best: a figure must not choose. Raises
+        UserError where it is damaged.
         """
-        seeds = sorted(s for d, m, s in self.provenance if (d, m) == (dataset, method))
-        runs = self.folder / "runs" / dataset / method
-        found = [(s, p) for s in seeds if (p := runs / f"seed{s}" / "samples.npz").is_file()]
-        if not found:
-            return None
-        seed, path = found[0]
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive) | {"seed": np.array(seed)}
+        for seed in sorted(s for d, m, s in self.runs if (d, m) == (dataset, method)):
+            record = self.runs[dataset, method, seed]
+            content = record.samples()
+            if content is not None:
+                return unpacked(record.path / SAMPLES, content) | {"seed": np.array(seed)}
+        return None

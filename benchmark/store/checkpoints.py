@@ -20,7 +20,7 @@ from benchmark.core.files import write_bytes
 MAGIC = b"lbt-bench checkpoint 1 "
 HEADER = len(MAGIC) + 64 + 1  # magic, SHA-256 in hexadecimal, line feed
 FIELDS = {"step": int, "rows": list, "logs": dict, "train_seconds": float, "started": str,
-          "device": str, "state": dict}  # fmt: skip
+          "device": str, "engine": str, "made": dict, "state": dict}  # fmt: skip
 
 
 class Damaged(Exception):

@@ -2,7 +2,7 @@
 
     <out>/<preset>/runs/<dataset>/<label>/seed<k>/
         settings.json    what was run, and its fingerprint
-        provenance.json  commit, versions, hardware, start, wall time, status
+        provenance.json  commit, versions, hardware, start, wall time, status, hashes of the others
         metrics.csv      step, seconds, metric, value
         generator.safetensors  with --keep-generator: what the players learned
         samples.npz      density counts and a few samples of the final generator
@@ -17,25 +17,28 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from benchmark.core.errors import storage
-from benchmark.core.files import read_json, remove_parts, write_json, write_text
+from benchmark.core.errors import UserError, storage
+from benchmark.core.files import refuse_links, remove_parts, write_json, write_text
 from benchmark.core.run import Run
-from benchmark.store import checkpoints
+from benchmark.store import checkpoints, sealed
 from benchmark.store.code import code_version
 from benchmark.store.lock import locked
-
-FINISHED = ("complete", "diverged")
+from benchmark.store.sealed import FINISHED
 
 
 class RunFolder:
-    """One run's folder. code: the version of what decides its numbers, by default today's."""
+    """One run's folder. code: the version of what decides its numbers, by default today's. Raises
+    UserError where a link would lead elsewhere.
+    """
 
     def __init__(self, out: Path, run: Run, code: str | None = None) -> None:
         self.path = out / run.folder / "runs" / run.dataset / run.label / f"seed{run.seed}"
+        refuse_links(self.path, sealed.BELOW)
         self.run = run
         self.code = code_version(run.module, run.source) if code is None else code
         self.fingerprint = run.fingerprint(self.code)
@@ -44,15 +47,17 @@ class RunFolder:
 
     def matches(self) -> bool:
         """Whether what lies here came from the same settings and code."""
-        return read_json(self.path / "settings.json").get("fingerprint") == self.fingerprint
+        found = sealed.settings(self.path, sealed.provenance(self.path))
+        return found.get("fingerprint") == self.fingerprint
 
     def finished(self) -> bool:
-        """Whether there is nothing left to do."""
-        return self.matches() and self.status() in FINISHED
+        """Whether there is nothing left to do. Raises UserError on a damaged run."""
+        found = sealed.read(self.path) if self.matches() else None
+        return found is not None and found.provenance["status"] in FINISHED
 
     def status(self) -> str:
         """How the run ended; empty while it has not."""
-        return read_json(self.path / "provenance.json").get("status", "")
+        return sealed.provenance(self.path).get("status", "")
 
     def lock(self) -> AbstractContextManager[None]:
         """The right to write here. Raises ``lock.Held``, which names who has it."""
@@ -61,7 +66,7 @@ class RunFolder:
     def open(self, force: bool = False) -> None:
         """Make the folder ready: keep what can be continued, set anything else aside."""
         if self.path.exists() and (force or not self.matches()):
-            old = read_json(self.path / "settings.json").get("fingerprint", "unknown")
+            old = self._known_as()
             aside = self.path.with_name(f"{self.path.name}.{old}")
             for number in range(1, 1000):
                 if not aside.exists():
@@ -74,6 +79,13 @@ class RunFolder:
             self.error.unlink(missing_ok=True)
         record = self.run.identity() | {"code": self.code, "fingerprint": self.fingerprint}
         write_json(self.path / "settings.json", record)
+
+    def _known_as(self) -> str:
+        """The fingerprint of what lies here."""
+        try:
+            return sealed.settings(self.path, {}).get("fingerprint") or "unknown"
+        except UserError:
+            return "damaged"
 
     def save_checkpoint(self, value: dict[str, Any]) -> None:
         """Replace the checkpoint, keeping the one before it."""
@@ -101,14 +113,38 @@ class RunFolder:
         write_text(self.error, text)
 
     def write_provenance(self, value: dict[str, Any]) -> None:
-        """Replace provenance.json."""
-        write_json(self.path / "provenance.json", value)
+        """Replace provenance.json, sealed: the last file of a run that ends."""
+        write_json(self.path / "provenance.json", sealed.seal(self.path, value))
 
 
 def run_folders(out: Path, preset: str) -> list[Path]:
     """Folders of runs of a preset with a recorded status, in a fixed order; superseded ones are not
-    among them.
+    among them. Raises UserError as ``seed_folders`` does.
     """
-    found = (out / preset / "runs").glob("*/*/seed*/provenance.json")
-    kept = [p.parent for p in found if p.parent.name.removeprefix("seed").isdigit()]
-    return sorted(kept, key=lambda p: (p.parts[:-1], int(p.name.removeprefix("seed"))))
+    return [p for p in seed_folders(out, preset) if os.path.lexists(p / sealed.RECORD)]
+
+
+def seed_folders(out: Path, preset: str) -> list[Path]:
+    """Folders of runs of a preset, begun or ended, in a fixed order. Raises UserError on links, and
+    on names that no output could show.
+    """
+    runs = out / preset / "runs"
+    refuse_links(runs, 2)
+    labels = [label for dataset in _folders(runs) for label in _folders(dataset)]
+    found = [p for label in labels for p in _folders(label) if sealed.SEED.fullmatch(p.name)]
+    return sorted(found, key=lambda p: (p.parts[:-1], int(p.name.removeprefix("seed"))))
+
+
+def _folders(path: Path) -> list[Path]:
+    """The folders in one; none where there is none."""
+    if not path.is_dir():
+        return []
+    with storage(path), os.scandir(path) as entries:
+        found = [Path(entry.path) for entry in entries if entry.is_dir() or entry.is_symlink()]
+    for folder in found:
+        refuse_links(folder)
+        try:
+            folder.name.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{folder}: its name is no UTF-8; rename or remove it") from None
+    return found

@@ -19,6 +19,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from benchmark.core.errors import printable, storage
+from benchmark.core.files import refuse_links
 
 
 class Held(Exception):
@@ -28,6 +29,8 @@ class Held(Exception):
 @contextlib.contextmanager
 def locked(path: Path, wait: float = 0.0) -> Iterator[None]:
     """Hold the lock file ``path``; waits that many seconds for its holder. Raises Held."""
+    owner = os.getpid()
+    refuse_links(path)
     with storage(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path, thread_local=False)
@@ -40,6 +43,8 @@ def locked(path: Path, wait: float = 0.0) -> Iterator[None]:
             path.write_text(json.dumps(identity()) + "\n")
         yield
     finally:
+        if os.getpid() != owner:  # a copy, forked by a method's code
+            os._exit(1)
         # Removed while held: who waits for the removed file sees that it is gone and starts over.
         with contextlib.suppress(OSError):
             path.unlink()

@@ -39,7 +39,7 @@ def machine(device: str) -> dict[str, Any]:
         "tf32": device == "cuda" and torch.get_float32_matmul_precision() != "highest",
         "mkl_full_width": mkl.active(),
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
         "platform": sys.platform,
     }
 

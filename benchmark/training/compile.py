@@ -1,20 +1,31 @@
-"""torch.compile where it pays, plain execution elsewhere, never a failure.
+"""torch.compile where it pays, plain execution elsewhere, never a failure; and which it was.
 
 Compiled kernels are cached on disk by torch itself, so the cost is about half a minute once per
-machine and a few seconds per process after that.
+machine and a few seconds per process after that. Whether the processor's full vector width is used
+depends on a file in that cache too: where that is damaged, kernels are narrower and their results
+others, which torch does not say.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 
-from benchmark.core.errors import first_line
+import torch
+from torch._inductor.runtime.cache_dir_utils import cache_dir
+
+from benchmark.core.errors import Refused, first_line
+from benchmark.store import provenance
+from methods import kernels
 
 # On a GPU, contractions up to NARROW are sums, which fuse with what is around them; those from LONG
 # on, with few results, are cut into PARTS.
 NARROW, LONG, PARTS = 4, 256, 8
+MIXED = "mixed"  # engine of a run whose steps were not all made by one
+WIDEST = {"AVX512": "VecAVX512", "AVX2": "VecAVX2"}  # torch's capability -> its compiler's
 
 
 class Jit:
@@ -22,22 +33,51 @@ class Jit:
 
     stacked: the functions will be called under ``vmap``, whose inside the compiler cannot see; they
         are then compiled with the seed axis in them.
+    mixing: whether a run may go on that another engine has begun.
+    enabled: whether functions are compiled; no longer, once one could not be.
     """
 
-    def __init__(self, enabled: bool = True, stacked: bool = False) -> None:
+    def __init__(self, enabled: bool = True, stacked: bool = False, mixing: bool = False) -> None:
         self.enabled = enabled
-        self.stacked = stacked
-        self._compiles = False
+        self.stacked, self.mixing = stacked, mixing
+        self._proven = False  # whether anything compiled has run
         if enabled:
-            import torch
-
             os.environ.setdefault("TORCHINDUCTOR_FX_GRAPH_CACHE", "1")
+            # It would trace back, and compile again what it cannot read.
+            logging.getLogger("torch._inductor.codecache").setLevel(logging.ERROR)
             torch.compiler.reset()  # earlier methods' entries would count against its cache limit
 
     @property
     def active(self) -> bool:
-        """Whether compiled code is in use, for the record: not where nothing asked for it."""
-        return self.enabled and self._compiles
+        """Whether compiled code is in use: not where nothing asked for it."""
+        return self.enabled and self._proven
+
+    @property
+    def engine(self) -> str:
+        """What functions run on that ask for it: compiled or eager code, or MIXED, where a later
+        one failed to compile.
+        """
+        if self.enabled:
+            return "compiled"
+        return MIXED if self._proven else "eager"
+
+    def made_with(self, device: str, native: bool = False) -> dict[str, str | int | bool]:
+        """What decides the last bits of a step besides the code. native: whether kernels do part of
+        it; their width is in bits, as is that of compiled code. Of the latter nothing is told until
+        some has run. Raises Refused where the compile cache is damaged.
+        """
+        record = provenance.machine(device)
+        found = {name: record[name] for name in ("torch", "tf32", "mkl_full_width")}
+        if device == "cpu":
+            found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
+        if self._proven:
+            found["compiled"] = True
+        if self._proven and device == "cpu":
+            found["vector_width"] = _vector_width()
+        if not native or self.engine == MIXED:
+            return found | {"engine": self.engine}
+        found["kernel_width"] = 32 * kernels.library().lbt_width()
+        return found | {"compiler": "on" if self.enabled else "off", "engine": "native"}
 
     def __call__(self, fn: Callable) -> Callable:
         if not self.enabled:
@@ -45,8 +85,6 @@ class Jit:
         return _under_vmap(fn, self._compiled) if self.stacked else self._compiled(fn)
 
     def _compiled(self, fn: Callable) -> Callable:
-        import torch
-
         # The C++ wrapper saves the interpreter's share of a small graph, 12 % of an update.
         options = None if torch.cuda.is_available() else {"cpp_wrapper": True}
         compiled = torch.compile(fn, fullgraph=True, dynamic=False, options=options)
@@ -61,21 +99,45 @@ class Jit:
             try:
                 result = compiled(*args)
             except Exception as error:
-                reason = first_line(error)
-                print(f"warning: not compiling, running eagerly: {reason}", file=sys.stderr)
+                reason = first_line(getattr(error, "inner_exception", error))
+                print(
+                    f"warning: not compiling, running eagerly: {reason} (compile cache: "
+                    f"{cache_dir()}; delete it where it is damaged)",
+                    file=sys.stderr,
+                )
                 self.enabled = False
                 return fn(*args)
-            proven = self._compiles = True
+            proven = self._proven = True
             return result
 
         return call
+
+
+def _vector_width() -> int:
+    """Of the kernels that this process compiles, in bits. Raises Refused where the processor and
+    its compiler have a wider one than the compile cache says.
+    """
+    from torch._inductor import cpu_vec_isa
+
+    width = cpu_vec_isa.pick_vec_isa().bit_width()
+    widest = WIDEST.get(torch.backends.cpu.get_cpu_capability())
+    if widest and width < getattr(cpu_vec_isa, widest)().bit_width():
+        folder = cache_dir()
+        with tempfile.TemporaryDirectory() as fresh:
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = fresh
+            try:
+                possible = getattr(cpu_vec_isa, widest)().check_build(cpu_vec_isa.VecISA._avx_code)
+            finally:
+                os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+        if possible:
+            raise Refused(f"the compile cache {folder} is damaged; delete it and go on")
+    return width
 
 
 def _under_vmap(fn: Callable, compiled: Callable[[Callable], Callable]) -> Callable:
     """``fn`` of trees of tensors as one opaque operation whose batching rule is ``vmap(fn)``,
     compiled.
     """
-    import torch
     from torch.fx.experimental.proxy_tensor import make_fx
     from torch.utils import _pytree as pytree
 

@@ -103,12 +103,14 @@ def features(
 
 def unscored(out: Path, runs: Sequence[Run]) -> list[Run]:
     """Those on photographs that completed without scores."""
+    from benchmark.store import sealed
     from benchmark.store.folder import RunFolder
 
     def lacks(run: Run) -> bool:
         folder = RunFolder(out, run, code="")
-        done = folder.status() == "complete"
-        return done and ",fid," not in (folder.path / "metrics.csv").read_text()
+        found = sealed.read(folder.path)
+        done = found is not None and found.provenance["status"] == "complete"
+        return done and b",fid," not in found.metrics
 
     return [run for run in runs if family(run.data) == "photos" and lacks(run)]
 

@@ -14,12 +14,13 @@ from benchmark.core.errors import UserError, first_line
 from benchmark.core.files import write_bytes
 from benchmark.core.run import Run
 from benchmark.data.base import Dataset
+from benchmark.store import sealed
 from benchmark.store.folder import RunFolder
 from benchmark.training.measure import Measure
 from benchmark.training.prepare import prepare
 from methods.base import Method, Spec, State
 
-FILE = "generator.safetensors"  # in a run's folder
+FILE = sealed.GENERATOR  # in a run's folder
 
 
 class Generator(NamedTuple):
@@ -61,7 +62,7 @@ def load(folder: Path) -> Generator:
     from safetensors import safe_open
 
     path = Path(folder) / FILE
-    if not path.is_file():
+    if sealed.generator(Path(folder)) is None:
         raise UserError(f"{path}: no such file; --keep-generator leaves one")
     try:
         with safe_open(path, "pt") as file:

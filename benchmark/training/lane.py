@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from benchmark.core.errors import Refused
 from benchmark.core.files import replaced
 from benchmark.core.run import Run
 from benchmark.store.folder import RunFolder
+from benchmark.training.compile import MIXED
 from methods.base import State
 
 
 class Lane:
     """status: empty while in training. state: only until training starts; then the engine has it.
     logs: of the last step, where it was saved. train_seconds: without evaluation, checkpoints and
-    compilation.
+    compilation. made: what its steps were made with (``Jit.made_with``), empty before the first.
     """
 
     def __init__(self, run: Run, folder: RunFolder) -> None:
@@ -27,6 +29,8 @@ class Lane:
         self.rows: list[dict[str, Any]] = []
         self.logs: dict[str, float] = {}
         self.train_seconds = 0.0
+        self.made: dict[str, Any] = {}
+        self._made_before: dict[str, Any] = {}
         self.started = datetime.now(UTC).isoformat(timespec="seconds")
 
     def resume(self, device: str) -> None:
@@ -36,7 +40,27 @@ class Lane:
             return
         self.step, self.rows, self.state = saved["step"], saved["rows"], saved["state"]
         self.logs = saved["logs"]
+        if saved["engine"]:
+            self.made = self._made_before = saved["made"] | {"engine": saved["engine"]}
         self.train_seconds, self.started = saved["train_seconds"], saved["started"]
+
+    def agree(self, now: dict[str, Any], mixing: bool) -> None:
+        """Note what the last step was made with. Where those before the checkpoint were made with
+        something else, that is mixed, if it may be; raises Refused otherwise.
+        """
+        was = self._made_before
+        unlike = [k for k in now if k in was and was[k] != now[k]]
+        if not unlike:
+            self.made = was | now
+        elif mixing or was["engine"] == MIXED:
+            self.made = was | now | {"engine": MIXED}
+        else:
+            name = unlike[-1]
+            words = name.replace("_", " ")
+            raise Refused(
+                f"its checkpoint was made with {words} {was[name]}, and this is {now[name]}; "
+                "--mixed-engines goes on and records that, --force begins anew"
+            )
 
     def save(self, state: State, logs: dict[str, float], device: str) -> None:
         """Write a checkpoint."""
@@ -48,6 +72,8 @@ class Lane:
                 "train_seconds": self.train_seconds,
                 "started": self.started,
                 "device": device,
+                "engine": self.made.get("engine", ""),
+                "made": {name: value for name, value in self.made.items() if name != "engine"},
                 "state": to_device(state, "cpu"),
             }
         )
@@ -58,6 +84,13 @@ class Lane:
             {"step": self.step, "seconds": self.train_seconds, "metric": name, "value": value}
             for name, value in values.items()
         ]
+
+    def _made_with(self) -> dict[str, Any]:
+        """``made`` for the record: eager where nothing asked to be compiled."""
+        engine, compiled = self.made["engine"], self.made.get("compiled", False)
+        if engine == "compiled" and not compiled:
+            engine = "eager"
+        return self.made | {"engine": engine, "compiled": compiled and engine != MIXED}
 
     def finish(
         self,
@@ -72,6 +105,7 @@ class Lane:
             np.savez_compressed(file, **kept)
         self.folder.write_provenance(
             record
+            | self._made_with()
             | {
                 "started": self.started,
                 "status": status,

@@ -6,14 +6,13 @@ stacked with it go on. Seconds of a stacked run are those of the whole stack.
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 
-from benchmark.core.errors import StorageError
+from benchmark.core.errors import Refused, StorageError
 from benchmark.core.run import Run
 from benchmark.data.noise import Feed
 from benchmark.store import checkpoints, provenance
@@ -23,7 +22,7 @@ from benchmark.training.compile import Jit
 from benchmark.training.engine import Engine
 from benchmark.training.fid import Fid
 from benchmark.training.lane import Lane, leaves, to_device
-from benchmark.training.measure import Measure
+from benchmark.training.measure import Measure, named
 from benchmark.training.prepare import prepare
 from methods.base import Logs
 
@@ -113,7 +112,7 @@ class _Training:
     def execute(self) -> None:
         try:
             self._train()
-        except StorageError:
+        except (StorageError, Refused):
             raise
         except BaseException:
             if self.settled:
@@ -126,6 +125,8 @@ class _Training:
             Feed(self.method, self.spec, name, self.dataset, lane.run.seed, self.device)
             for lane in self.lanes
         ]
+        if not self.jit.enabled:  # else the first step tells
+            self._agree()
         self._look()  # at the start, or at the step of a checkpoint saved before or amid its look
         saved, self.mark = time.monotonic(), self._now()
         interval = self.saving.seconds
@@ -138,6 +139,8 @@ class _Training:
             self.settled = False
             self.logs = self.engine.advance(batches)
             self.step += 1
+            if compiles:
+                self._agree()
             self.settled = True
             if compiles:
                 self.compile_seconds += self._now() - self.mark
@@ -161,6 +164,12 @@ class _Training:
         """
         warm_up = self.method.warm_up
         return self.step == self.first or (warm_up is not None and self.step == warm_up.steps)
+
+    def _agree(self) -> None:
+        """See that every run goes on with what its checkpoint was made with. Raises Refused."""
+        now = self.jit.made_with(self.device, self.method.native)
+        for i in self._active():
+            self.lanes[i].agree(now, self.jit.mixing)
 
     def _look(self) -> None:
         """End the runs whose losses are not finite; evaluate the others where that is due.
@@ -188,8 +197,8 @@ class _Training:
         lane, state = self.lanes[i], self.engine.state(i)
         x = self.measure.sample(lane.run, state, samples)
         values = self.measure.values(lane.run, state, x)
-        for name, value in self._losses(i).items():  # a method names its losses, not our metrics
-            values.setdefault(re.sub(r"[^A-Za-z0-9_.]", "_", name), value)
+        for name, value in named(self._losses(i)).items():
+            values.setdefault(name, value)  # a method names its losses, not our metrics
         return x, lane.measured(values)
 
     def _active(self) -> list[int]:
@@ -209,10 +218,6 @@ class _Training:
             self.lanes[i].step = self.step
         self.mark = None if self.mark is None else now
 
-    def _engine(self) -> str:
-        """What did the arithmetic."""
-        return "native" if self.method.native else "compiled" if self.jit.active else "eager"
-
     def _losses(self, i: int) -> dict[str, float]:
         return {name: float(value[i]) for name, value in self.logs.items()}
 
@@ -228,13 +233,12 @@ class _Training:
         if self.keep_generator:
             generator.save(lane.folder.path, lane.run, state)
         x, rows = self._evaluate(i, self.run.budget.final_samples)
+        self._agree()  # sampling may have been what did not compile
         if status == "complete":
             rows += lane.measured(self.measure.scores(lane.run, state))
         record = provenance.machine(self.device) | {
             "commit": self.commit,
             "compile_seconds": round(self.compile_seconds, 3),
-            "compiled": self.jit.active,
-            "engine": self._engine(),
             "stacked": len(self.lanes),
             "state_sha256": checkpoints.digest(state),
         }

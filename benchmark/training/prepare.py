@@ -15,15 +15,29 @@ from methods.steadying import steadied
 
 
 def set_up_torch(tf32: bool = False) -> None:
-    """What every training process asks of torch. tf32: whether a GPU may round the inputs of matrix
-    products to 10 bits.
+    """What every run asks of its process, whatever has run in it before. tf32: whether a GPU may
+    round the inputs of matrix products to 10 bits. Raises RuntimeError where torch does not obey.
     """
     torch.set_num_threads(1)  # two threads on shared cores wait for each other, spinning
+    torch.set_default_dtype(torch.float32)
+    torch.set_default_device(None)
+    torch.use_deterministic_algorithms(False)
     # An operation on numbers below 1e-38 takes a hundred times as long, and exp makes many of them:
     # the weight of a mixture's component far away.
-    torch.set_flush_denormal(True)
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+    flushes = torch.set_flush_denormal(True)  # False on a processor that cannot
+    precision = "high" if tf32 else "highest"
+    torch.set_float32_matmul_precision(precision)
     torch.backends.cudnn.allow_tf32 = tf32  # its own default is to round
+    for name, found, asked in (
+        ("threads", torch.get_num_threads(), 1),
+        ("default dtype", torch.ones(()).dtype, torch.float32),
+        ("default device", torch.ones(()).device.type, "cpu"),
+        ("deterministic algorithms", torch.are_deterministic_algorithms_enabled(), False),
+        ("flush of denormals", bool((torch.full((16,), 1e-30) * 1e-10 == 0).all()), flushes),
+        ("matmul precision", torch.get_float32_matmul_precision(), precision),
+    ):
+        if found != asked:
+            raise RuntimeError(f"the process has {name} {found}; a run needs {asked}")
 
 
 def prepare(

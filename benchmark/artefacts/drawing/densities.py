@@ -51,7 +51,7 @@ def draw(results: Results, datasets: dict[str, str], stem: Path, note: str) -> l
                 panel(axis, datasets[dataset], results.samples(dataset, label))
                 missed = results.missed(dataset, label)
                 title = style.name(label) + (f" ({missed} missed)" if missed else "")
-                axis.set_title(title, pad=2, fontsize=min(8, 160 / len(title)))
+                axis.set_title(style.plain(title), pad=2, fontsize=min(8, 160 / len(title)))
             line[0].set_ylabel(datasets[dataset])
         figure.supxlabel(style.lines(note), fontsize=6)
         paths = style.save(figure, stem)

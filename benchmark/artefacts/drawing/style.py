@@ -15,10 +15,12 @@ from benchmark.core.files import replaced
 from benchmark.results.names import LOOKS, key
 
 matplotlib.use("agg")
+# A user's matplotlibrc, or a plugin, must not change what figures look like.
+DEFAULTS = {k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith("backend")}
 
 SPARE = ("#AA4499", "#EE7733", "#0077BB", "#009988")  # plugins, in alphabetical order
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))  # a method, then its variants
-RC = {
+RC = DEFAULTS | {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -64,6 +66,11 @@ def looks(labels: Iterable[str]) -> dict[str, dict]:
         place = 1 + family.index(label) if label in family else 0
         found[label] = {"color": colours[key(label)], "ls": DASHES[place % len(DASHES)]}
     return found
+
+
+def plain(text: str) -> str:
+    """A name as a figure shows it: no mathematics."""
+    return text.replace("$", r"\$")
 
 
 def lines(text: str, width: int = NOTE_WIDTH) -> str:

@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from benchmark.artefacts.drawing import style
 from benchmark.core.errors import UserError
-from benchmark.core.files import read_json
 from benchmark.core.run import pays
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
@@ -20,6 +19,8 @@ from benchmark.experiments.labels import parse_label
 from benchmark.report.claims.evidence import Evidence, shipped
 from benchmark.report.page.grids import number
 from benchmark.results.summary import ordered
+from benchmark.store import sealed
+from benchmark.store.folder import seed_folders
 from methods import REGISTRY
 
 AGAIN = "repeat"  # --out of the commands, so that they touch nothing of what they repeat
@@ -67,11 +68,10 @@ class Records(NamedTuple):
 
 def by_dataset(evidence: Evidence, job: Job) -> list[Records]:
     """All runs under ``runs/``, finished or not; superseded ones, set aside, are not among them."""
-    root = evidence.results.folder / "runs"
+    folder = evidence.results.folder
     found: dict[str, dict[str, list[Path]]] = {}
-    for path in root.glob("*/*/seed*"):
-        known = (path / "settings.json").is_file() or (path / "provenance.json").is_file()
-        if known and path.name.removeprefix("seed").isdigit():
+    for path in seed_folders(folder.parent, folder.name):
+        if (path / "settings.json").is_file() or (path / "provenance.json").is_file():
             found.setdefault(path.parts[-3], {}).setdefault(path.parts[-2], []).append(path)
     return [
         Records(dataset, [
@@ -94,7 +94,7 @@ def _groups(
     """One group, or more where seeds were trained with different settings."""
     groups: dict[str, list[tuple[Path, dict]]] = {}
     for path in sorted(paths, key=lambda p: int(p.name.removeprefix("seed"))):
-        record = read_json(path / "settings.json")
+        record = sealed.settings(path, sealed.provenance(path))
         version = json.dumps([record.get("settings"), record.get("budget")], sort_keys=True)
         groups.setdefault(version, []).append((path, record))
     return [_group(evidence, job, dataset, label, members) for members in groups.values()]
@@ -114,7 +114,7 @@ def _group(evidence: Evidence, job: Job, dataset: str, label: str, members: list
 
 
 def _run(evidence: Evidence, job: Job, dataset: str, label: str, path: Path, record: dict) -> Run:
-    source = read_json(path / "provenance.json")
+    source = sealed.provenance(path)
     iterations = _mapping(record, "budget").get("iterations")
     steps = source.get("steps", "")
     updates = number(steps) if steps == iterations or not iterations else (
