@@ -71,7 +71,7 @@ def test_compiled_equals_eager_and_call_two_does_not_recompile(name):
         # Other summation order in float32; Adam's first step is a sign and magnifies it where a
         # gradient is nearly zero.
         torch.testing.assert_close(value, flat(expected)[key], rtol=1e-3, atol=3e-5)
-    assert jit.active
+    assert jit.active == (name != "oracle")  # which trains nothing: nothing to compile
     with torch._dynamo.config.patch(error_on_recompile=True):
         compiled.step(first, inputs)
 
