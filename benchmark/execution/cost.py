@@ -19,13 +19,19 @@ MS_PER_STEP = {
     "veegan": 2.97,
     "pacgan": 1.72,
     "ali": 2.39,
+    "wgan_gp": 8.5,  # those of today: the ring at B = 512, on a shared machine
+    "sngan": 5.5,
+    "r3gan": 2.5,
+    "mmd": 3.1,  # grows as the square of B
+    "flow_matching": 0.85,
     "vae": 0.47,
     "oracle": 0.0,
 }
 # LBT, per kept and per unrolled estimator update: pieces of an iteration timed apart on an idle
 # machine (update 0.45, adjoint 1.0, the rest spread), which add up to 20 ms at M = 15, K = 5.
 MS_PER_INNER, MS_PER_UNROLLED = 0.64, 2.1
-COST_OF_ESTIMATOR = {"mog": 0.25}  # in the VAE's; ring at B = 256 and grid at 1,024
+# In the VAE's; ring at B = 256 and grid at 1,024, of em and kde ring at 512 and grid at 1,024.
+COST_OF_ESTIMATOR = {"mog": 0.25, "em": 0.36, "kde": 2.0}
 MS_TOY = {"gan": 0.32, "lbt_gan": 1.05}  # the 1D example: two parameters a player but D, B = 128
 MS_UNKNOWN = 5.0  # a plugin nobody has timed
 MS_PER_SAMPLE = 0.0031  # drawing, generating and measuring one sample, one thread
