@@ -14,6 +14,7 @@ from conftest import batch, build, flat
 
 from benchmark.core.run import MIN_STEPS, pays
 from benchmark.data import load
+from benchmark.training import compile
 from benchmark.training.compile import Jit
 from benchmark.training.prepare import set_up_torch
 from methods import REGISTRY, lbt
@@ -41,6 +42,25 @@ def test_a_compile_failure_falls_back_with_one_warning(monkeypatch, capsys):
     assert not jit.active
     warning = capsys.readouterr().err
     assert warning.count("\n") == 1 and "no compiler here" in warning
+
+
+def test_a_kernel_that_another_process_is_writing_is_loaded_a_moment_later(monkeypatch, capsys):
+    calls = []
+
+    def half_written(fn, **options):
+        def call(*args):
+            calls.append(args)
+            if len(calls) == 1:
+                raise ImportError("x.main.so: file too short")
+            return fn(*args)
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", half_written)
+    monkeypatch.setattr(compile, "WRITING", 0)
+    jit = Jit()
+    assert jit(lambda x: 2 * x)(torch.ones(())) == 2
+    assert jit.active and len(calls) == 2 and not capsys.readouterr().err
 
 
 def test_an_error_of_the_method_itself_is_not_hidden():
