@@ -23,7 +23,7 @@ from benchmark.experiments.job import Job
 from benchmark.report import page, rebuild
 from benchmark.report.claims import ledger
 from benchmark.report.claims.claim import load as load_claims
-from benchmark.report.page import curves, runs
+from benchmark.report.page import charts, runs
 from benchmark.results.view import Results
 
 LOADING = {"src", "srcset", "poster", "data", "action", "formaction", "background", "manifest"}
@@ -219,7 +219,7 @@ def test_a_command_writes_the_page_and_report_rewrites_it(tmp_path, capsys):
 
 
 def test_curves_leave_out_the_last_evaluation_and_keep_every_seed(folder):
-    found = curves.of(Results(folder, "quick"), "ring")
+    found = charts.of(Results(folder, "quick"), "ring")
     (series,) = (s for s in found["series"] if s["id"] == "lbt[K=3]")
     assert len(series["steps"]) == 3 and series["runs"] == [0, 1, 2]
     assert series["values"]["modes_covered"] == [[8.0, 3.0, 5.0]] * 3

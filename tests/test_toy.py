@@ -85,7 +85,7 @@ def test_figure_1_needs_no_runs_and_ten_seconds(tmp_path):
     )
 
 
-# End points of REFERENCE_FACTS section 1.4; only the saturating loss descends JS.
+# End points by quadrature; only the saturating loss descends JS.
 ENDS = {
     ("gan", "saturating"): (-3.2508, -2.6917),
     ("gan", "non-saturating"): (-3.151, -2.830),

@@ -10,7 +10,7 @@ from benchmark import artefacts
 from benchmark.artefacts import ARTEFACTS
 from benchmark.cli import options
 from benchmark.cli.arguments import parse_seeds, split
-from benchmark.core.errors import unknown
+from benchmark.core.errors import UserError, unknown
 from benchmark.core.run import Run
 from benchmark.data import fetch
 from benchmark.experiments.job import Job
@@ -35,7 +35,7 @@ class Request(NamedTuple):
 def resolve(arguments: argparse.Namespace) -> Request:
     """What the options name. Raises UserError on any that names nothing or makes no sense."""
     options.limits(arguments)
-    fetch.configure(options.data_root(arguments), arguments.offline)
+    fetch.configure(options.data_root(arguments), arguments.offline or arguments.report)
     job = Job(
         arguments.preset or options.PRESET,
         tuple(arguments.overrides),
@@ -48,11 +48,23 @@ def resolve(arguments: argparse.Namespace) -> Request:
         if name not in ARTEFACTS:
             raise unknown("artefact", name, ARTEFACTS)
     datasets = [known_as(name, job.name) for name in split(arguments.dataset)]
-    runs = _runs(job, names, split(arguments.methods), datasets)
+    methods = split(arguments.methods)
+    if methods == ["all"]:
+        methods = [] if names else list(job.modules)
+    runs = _runs(job, names, methods, datasets)
+    _refuse_idle(job, runs)
     out = options.writable(arguments.out)
     if not arguments.plan:
         migrate(out, job.name)
     return Request(job, names, runs, out)
+
+
+def _refuse_idle(job: Job, runs: list[Run]) -> None:
+    """Raises UserError on a setting of a method that none of the runs has."""
+    for owner in job.overrides:
+        if owner in job.modules and owner not in {run.method for run in runs} | set(job.datasets):
+            setting = f"--set {owner}.{next(iter(job.overrides[owner]))}"
+            raise UserError(f"{setting}: no run of {owner} is asked for; name it in --methods")
 
 
 def _runs(job: Job, names: list[str], methods: list[str], datasets: list[str]) -> list[Run]:

@@ -15,7 +15,8 @@ class Look(NamedTuple):
     role: Literal["ours", "rival", "reference"] = "rival"
 
 
-# Paul Tol's "muted" scheme, safe for the colour-blind; the two LBT methods share a hue.
+# Paul Tol's "muted" scheme, safe for the colour-blind, where the two LBT methods share a hue. The
+# rivals of today, which stand beside few of these, have that of Okabe and Ito.
 LOOKS = {
     "lbt": Look("LBT", "#CC6677", "ours"),
     "lbt_gan": Look("LBT-GAN", "#882255", "ours"),
@@ -25,6 +26,11 @@ LOOKS = {
     "veegan": Look("VEEGAN", "#117733"),
     "pacgan": Look("PacGAN", "#999933"),
     "ali": Look("ALI", "#DDCC77"),
+    "wgan_gp": Look("WGAN-GP", "#E69F00"),
+    "sngan": Look("SN-GAN", "#0072B2"),
+    "r3gan": Look("R3GAN", "#D55E00"),
+    "mmd": Look("MMD", "#A6761D"),
+    "flow_matching": Look("Flow matching", "#009E73"),
     "vae": Look("VAE on data", "#777777", "reference"),
     "oracle": Look("Data", "#000000", "reference"),
 }

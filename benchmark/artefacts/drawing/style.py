@@ -18,7 +18,7 @@ matplotlib.use("agg")
 # A user's matplotlibrc, or a plugin, must not change what figures look like.
 DEFAULTS = {k: v for k, v in matplotlib.rcParamsDefault.items() if not k.startswith("backend")}
 
-SPARE = ("#AA4499", "#EE7733", "#0077BB", "#009988")  # plugins, in alphabetical order
+SPARE = ("#AA4499", "#661100", "#6699CC", "#AA4466")  # plugins, in alphabetical order
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1)))  # a method, then its variants
 RC = DEFAULTS | {
     "font.size": 8,
