@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchmark.cli.arguments import jobs, pick_device
 from benchmark.core.errors import UserError, nearest
-from benchmark.core.paths import ROOT
+from benchmark.core.paths import RESULTS
 from benchmark.core.run import Run
 from benchmark.data.fetch import OFFLINE
 
@@ -80,7 +80,11 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     """Options of what is written."""
     group = parser.add_argument_group("results")
     group.add_argument(
-        "--out", type=folder, default=ROOT / "results", metavar="DIR", help="where results go"
+        "--out",
+        type=folder,
+        default=RESULTS,
+        metavar="DIR",
+        help="where results go (default: results)",
     )
     group.add_argument("--force", action="store_true", help="train again what is finished")
     group.add_argument(
