@@ -25,7 +25,7 @@ SHARED = ("z_dim", "coordinate_scale")  # what decides results of all methods, b
 
 
 class Evidence:
-    """One folder of results: a preset's, or a changed preset's. since: the least seed that counts."""
+    """A folder of results, a preset's or a changed preset's. since: the least seed that counts."""
 
     def __init__(
         self, out: Path, name: str, results: Results | None = None, since: int = 0

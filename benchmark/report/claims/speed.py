@@ -43,10 +43,11 @@ class Sooner(OverRuns):
         value = FROZEN.guards(evidence.results.data(self.dataset), self.metric)[self.metric]
         shown = tuple(labels.values())
         ran = [evidence.ran(self.dataset, label) for label in shown]
+        first = [evidence.reached(self.dataset, label, self.metric, value) for label in shown]
         reached = [
-            evidence.reached(self.dataset, label, self.metric, value).reindex(end.index, fill_value=np.inf)
-            for label, end in zip(shown, ran, strict=True)
-        ]  # fmt: skip
+            updates.reindex(end.index, fill_value=np.inf)
+            for updates, end in zip(first, ran, strict=True)
+        ]
         n = min(map(len, reached))
         early, late = reached
         medians = early.median(), late.median()

@@ -12,7 +12,7 @@ from benchmark.report.claims.verdict import VERDICTS, Judged, extent, judge
 from benchmark.report.page.grids import Cell, Column, Grid, interval, number
 
 EXPLAINED = {
-    "supported": "Every comparison holds, by fresh seeds that learned, ran long enough and settled.",
+    "supported": "All comparisons hold, by fresh seeds that learned, ran long enough and settled.",
     "refuted": "A comparison fails, by fresh seeds that learned, ran long enough and settled.",
     "holds so far": "Holds with the released settings; longer runs or fresh seeds may change it.",
     "fails so far": "Fails with the released settings; longer runs or fresh seeds may change it.",
