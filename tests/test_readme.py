@@ -156,6 +156,16 @@ def test_the_tables_shown_are_the_committed_ones():
         assert not [row for row in rows if row not in known], name
 
 
+def test_the_short_table_repeats_the_committed_ones():
+    summaries = (ROOT / "results" / "committed").glob("*/summary.md")
+    rows = [line.split(" | ") for p in summaries for line in p.read_text().splitlines()]
+    known = {(row[0][2:], *(cell.split(" ")[0] for cell in row[1:4]), *row[-3:-1]) for row in rows}
+    shown = re.findall(r"^\| `(.+?)` \|.*?\| (\d.*) \|$", README, re.MULTILINE)
+    assert len(shown) == 8
+    for method, cells in shown:
+        assert (method, *cells.split(" | ")) in known, method
+
+
 def test_the_committed_ledger_is_what_the_committed_runs_say():
     """Of the claims and rules as they are now: neither may change without the other."""
     committed = ROOT / "results" / "committed"
