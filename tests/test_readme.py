@@ -179,3 +179,4 @@ def test_the_verdicts_are_counted_as_committed():
     counts = kept.loc[~kept["ours"], "verdict"].value_counts()
     shown = ", ".join(f"{counts.get(v, 0)} {v}" for v in VERDICTS)
     assert shown in " ".join(README.split())
+    assert shown in " ".join((ROOT / "docs" / "CLAIMS.md").read_text().split())
