@@ -12,8 +12,8 @@ from benchmark.report.claims.verdict import VERDICTS, Judged, extent, judge
 from benchmark.report.page.grids import Cell, Column, Grid, interval, number
 
 EXPLAINED = {
-    "supported": "All comparisons hold, by fresh seeds that learned, ran long enough and settled.",
-    "refuted": "A comparison fails, by fresh seeds that learned, ran long enough and settled.",
+    "supported": "All comparisons hold, computed or by fresh seeds of runs that may decide.",
+    "refuted": "A comparison fails, computed or by fresh seeds of runs that may decide.",
     "holds so far": "Holds with the released settings; longer runs or fresh seeds may change it.",
     "fails so far": "Fails with the released settings; longer runs or fresh seeds may change it.",
     "undecided": "Too wide an interval, too few seeds, or something compared has not learned.",
