@@ -9,7 +9,7 @@ import time
 import pytest
 from faults import ALL, LONG, SIZE, alive, children, finish, kill_after, results, start, wait_for
 
-KILLS = 100 if LONG else 10
+KILLS = 100 if LONG else 4
 # A method whose steps and measurements never end by themselves, in Python and out of it.
 ENDLESS = '''"""Endless: hangs where it is told to."""
 import time, torch
