@@ -36,13 +36,15 @@ class MethodConfig(BaseModel):
 
 
 class NetworkConfig(MethodConfig):
-    """Which networks a method uses; on 2D data there is one choice (``methods.nets``). And what
-    steadies it (``methods.steadying``), which the loop sees to.
+    """Networks, of which 2D data leave no choice (``methods.nets``), and what steadies the last
+    iterate (``methods.steadying``), which the loop sees to.
     """
 
-    # On images lbt (auto is that) or metz; toy is the two learnable means of the 1D example.
+    # networks; on images lbt (auto is that) or metz; toy is the two means of the 1D example
     nets: Literal["auto", "lbt", "metz", "toy"] = "auto"
-    d_ratio: float = Field(1.0, gt=0)  # of the discriminator's widths; 1, 0.5, 0.25 on images
+    d_ratio: float = Field(
+        1.0, gt=0
+    )  # factor on the discriminator's widths; 1, 0.5, 0.25 on images
     average: float = Field(0.0, ge=0, lt=1)  # decay of theta's average; off: paper
     anneal: float = Field(0.0, ge=0, le=1)  # last share of the updates, whose steps shrink; paper
 

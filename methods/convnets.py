@@ -1,4 +1,4 @@
-"""Image networks, layer by layer (REFERENCE_FACTS section 2.1), on one flat parameter vector.
+"""Image networks, layer by layer, on one flat parameter vector.
 
 On Stacked MNIST two families, never mixed in one table. ``lbt``: the authors' small networks,
 Glorot uniform. ``metz``: those of Metz et al. (2016) as PacGAN's authors rebuilt them, N(0, 0.02),

@@ -36,7 +36,7 @@ class FlowMatchingConfig(NetworkConfig):
     eta_theta: float = Field(1e-3, gt=0)  # both official 2D notebooks
     beta1: float = Field(0.9, ge=0, lt=1)
     beta2: float = Field(0.999, ge=0, lt=1)
-    steps: int = Field(20, ge=1)  # of the sampler; official notebook: midpoint, steps of 0.05
+    steps: int = Field(20, ge=1)  # steps of the sampler; official notebook: midpoint, steps of 0.05
 
 
 def velocity(spec: Spec, size: int) -> nets.Net:

@@ -5,8 +5,7 @@ another loss or a packed discriminator. On images the same losses with convoluti
 what the paper calls DCGAN. Where D has dropout (``methods/convnets.py``), it drops anew for data,
 for generated points and for G.
 
-Departures: none from the authors' baseline (same networks, step sizes and Adam as LBT,
-REFERENCE_FACTS section 1.1).
+Departures: none from the authors' baseline (same networks, step sizes and Adam as LBT).
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from methods.optim import Opt, adam, init_players
 
 
 class AdversarialConfig(NetworkConfig):
-    """Settings of every adversarial method (REFERENCE_FACTS section 1.1)."""
+    """Settings of every adversarial method."""
 
     eta_theta: float = Field(1e-3, gt=0)  # authors' code, and LSGAN's and Unrolled GAN's
     eta_psi: float = Field(1e-4, gt=0)  # authors' code, and LSGAN's and Unrolled GAN's
@@ -36,7 +35,9 @@ class AdversarialConfig(NetworkConfig):
 class GANConfig(AdversarialConfig):
     """Settings of GAN."""
 
-    saturating: bool = False  # E log(1 - D), whose gradient is that of JS; authors' code: False
+    saturating: bool = (
+        False  # G descends E log(1 - D), whose gradient is that of JS; authors' code: False
+    )
 
 
 class Losses(NamedTuple):

@@ -15,7 +15,7 @@ An estimator in closed form (``em``, ``kde``) is refitted instead of stepped: no
 Its K refits are no look ahead of what training would do but training itself, so they are kept, and
 M = 0, K = 1 teaches by every sample once.
 
-Departures, towards the authors' code but for M (REFERENCE_FACTS sections 1.1 and 2):
+Departures, towards the authors' code but for M:
 
 - Two estimator step sizes: the kept updates use three times the unrolled one. Algorithm 1 shows a
   single eta_phi.
@@ -47,24 +47,24 @@ from methods.unroll import inner_problem, unroll
 
 
 class LBTConfig(EstimatorConfig, NetworkConfig):
-    """Settings of LBT; defaults are the recommended column of REFERENCE_FACTS section 1.1."""
+    """Settings of LBT; defaults are the authors' ring code, but for M."""
 
     K: int = Field(5, ge=1)  # unrolled steps; paper section 5
     M: int = Field(15, ge=0)  # kept estimator updates per generator update; paper section 5
     eta_theta: float = Field(1e-3, gt=0)  # authors' code
-    eta_phi: float = Field(1e-4, gt=0)  # unrolled steps; authors' code
-    eta_phi_inner: float = Field(3e-4, gt=0)  # kept steps; authors' code
+    eta_phi: float = Field(1e-4, gt=0)  # of the unrolled updates; authors' code
+    eta_phi_inner: float = Field(3e-4, gt=0)  # step size of the kept updates; authors' code
     beta1: float = Field(0.5, ge=0, lt=1)  # of G's (and D's) Adam; authors' code
     beta2: float = Field(0.999, ge=0, lt=1)
-    beta1_phi: float = Field(0.5, ge=0, lt=1)  # of the estimator's Adam; authors' code
-    beta2_phi: float = Field(0.999, ge=0, lt=1)
-    eps_root: float = Field(1e-8, gt=0)  # inside the root, estimator only; authors' code
-    detach_v: bool = True  # authors' code
-    hypergradient: Literal["unrolled", "implicit"] = "unrolled"  # paper: Eq. 5, against Eq. 4
+    beta1_phi: float = Field(0.5, ge=0, lt=1)  # beta1 of the estimator's Adam; authors' code
+    beta2_phi: float = Field(0.999, ge=0, lt=1)  # beta2 of the estimator's Adam
+    eps_root: float = Field(1e-8, gt=0)  # estimator only; authors' code
+    detach_v: bool = True  # hold Adam's v constant while unrolling; authors' code
+    hypergradient: Literal["unrolled", "implicit"] = "unrolled"  # Eq. 5, paper; or Eq. 4
     cg_steps: int = Field(10, ge=1)  # Hessian-vector products of the implicit one; ours
-    # Added to its Hessian; ours: on the ring after 150 updates that has eigenvalues -78 to 7,600.
+    # added to its Hessian; ours: on the ring after 150 updates that has eigenvalues -78 to 7,600.
     damping: float = Field(100.0, ge=0)
-    clip_norm: float = Field(5.0, ge=0)  # of the generator's gradient; 0 is off; authors' code
+    clip_norm: float = Field(5.0, ge=0)  # largest norm of G's gradient; 0: any; authors' code
 
 
 class Student(NamedTuple):

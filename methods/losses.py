@@ -1,4 +1,4 @@
-"""Adversarial losses on discriminator logits, all minimised (REFERENCE_FACTS section 2).
+"""Adversarial losses on discriminator logits, all minimised.
 
 Logits have shape (B,); anything else is refused, since (B,) against (B, 1) would broadcast to a
 plausible mean over (B, B). ``sp`` below is softplus(t) = log(1 + e^t).

@@ -1,5 +1,6 @@
-"""GMMN (Li et al. 2015; Dziugaite et al. 2015): a generator that descends the maximum mean
-discrepancy to the data. No other player.
+"""GMMN (Li et al. 2015; Dziugaite et al. 2015): G descends the squared MMD to the data. Alone.
+
+MMD: maximum mean discrepancy.
 
     loss_theta = mean_{i != j} k(g_i, g_j) + mean_{i != j} k(x_i, x_j) - 2 mean_{i, j} k(g_i, x_j)
     k(a, b) = sum_s exp(-|a - b|^2 / (2 s^2)),  g_i = G(z_i)
@@ -31,7 +32,7 @@ class MMDConfig(NetworkConfig):
     eta_theta: float = Field(1e-3, gt=0)  # as the other generators here
     beta1: float = Field(0.5, ge=0, lt=1)
     beta2: float = Field(0.999, ge=0, lt=1)
-    kernels: int = Field(6, ge=1)  # as many as in official code; see above
+    kernels: int = Field(6, ge=1)  # Gaussian kernels, as many as in official code
 
 
 def squared_distances(a: Tensor, b: Tensor) -> Tensor:

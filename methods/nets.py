@@ -3,7 +3,7 @@
 
 A flat vector per player makes Adam a handful of fused operations on any device, the hypergradient
 plain vector algebra, and a checkpoint one array. Initialisation is Glorot uniform with zero biases
-and the hidden activation tanh for every 2D network (REFERENCE_FACTS section 1.1, authors' code).
+and the hidden activation tanh for every 2D network (authors' code).
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from methods.gan import AdversarialConfig, Losses, adversarial
 class PacGANConfig(AdversarialConfig):
     """Settings of PacGAN."""
 
-    m: int = Field(2, ge=1)  # packing degree; REFERENCE_FACTS section 2
+    m: int = Field(2, ge=1)  # samples judged at a time; see Departures
 
 
 def build(spec: Spec, cfg: PacGANConfig) -> Method:

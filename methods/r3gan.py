@@ -36,9 +36,12 @@ class R3GANConfig(AdversarialConfig):
     eta_psi: float = Field(2e-4, gt=0)
     beta1: float = Field(0.0, ge=0, lt=1)
     beta2: float = Field(0.99, ge=0, lt=1)
-    gamma: float = Field(1.0, ge=0)  # their start; in 2D a replication (D2L) has 1 throughout
-    relativistic: bool = True
-    penalty: Literal["r1r2", "r1", "none"] = "r1r2"
+    # weight of both penalties; their start; in 2D a replication (D2L) has 1 throughout
+    gamma: float = Field(1.0, ge=0)
+    relativistic: bool = True  # the loss is on pairs; else the non-saturating one
+    penalty: Literal["r1r2", "r1", "none"] = (
+        "r1r2"  # on D's gradient: at data (r1) and samples (r2)
+    )
 
 
 def build(spec: Spec, cfg: R3GANConfig) -> Method:

@@ -34,9 +34,11 @@ Given = tuple[list[Tensor], list[Tensor]]
 class UnrolledGANConfig(AdversarialConfig):
     """Settings of Unrolled GAN."""
 
-    K: int = Field(5, ge=1)  # authors' notebook, 2D
+    K: int = Field(5, ge=1)  # unrolled steps; authors' notebook, 2D
     eps_root: float = Field(1e-16, gt=0)  # see Departures
-    detach_v: bool = False  # authors' notebook differentiates the second moment
+    detach_v: bool = (
+        False  # hold Adam's v constant; authors' notebook differentiates the second moment
+    )
 
 
 def build(spec: Spec, cfg: UnrolledGANConfig) -> Method:

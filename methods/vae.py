@@ -18,7 +18,7 @@ from methods.optim import adam, init_players
 
 
 class DirectConfig(estimators.EstimatorConfig):
-    """Settings of the estimator on data (REFERENCE_FACTS section 1.1)."""
+    """Settings of the estimator on data (authors' ring code)."""
 
     eta_phi: float = Field(3e-4, gt=0)  # LBT's kept estimator updates
     beta1: float = Field(0.5, ge=0, lt=1)

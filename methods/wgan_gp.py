@@ -35,7 +35,7 @@ class WGANGPConfig(AdversarialConfig):
     beta1: float = Field(0.5, ge=0, lt=1)
     beta2: float = Field(0.9, ge=0, lt=1)
     n_critic: int = Field(5, ge=1)
-    lambda_gp: float = Field(0.1, ge=0)  # 10 on images
+    lambda_gp: float = Field(0.1, ge=0)  # weight of the penalty; 10 on images
 
 
 def penalty(judge: Callable[[Tensor], Tensor], x: Tensor, x_g: Tensor, u: Tensor) -> Tensor:

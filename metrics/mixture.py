@@ -1,8 +1,8 @@
 """Mode coverage and quality of 2D samples against a known mixture (paper section 5.1).
 
-Departures: none from the text. Where it is silent (REFERENCE_FACTS section 3.1): a mode that few
-samples fell into by chance is left out of the intra-mode KL, and how many modes were averaged is
-reported; the paper's "greater than" 20 % is taken over its later "at least".
+Departures: none from the text. Where it is silent: a mode that few samples fell into by chance is
+left out of the intra-mode KL, and how many modes were averaged is reported; the paper's "greater
+than" 20 % is taken over its later "at least".
 """
 
 from __future__ import annotations

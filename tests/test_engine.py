@@ -14,6 +14,7 @@ from conftest import batch, build, flat
 
 from benchmark.core.run import MIN_STEPS, pays
 from benchmark.data import load
+from benchmark.training import compile
 from benchmark.training.compile import Jit
 from benchmark.training.prepare import set_up_torch
 from methods import REGISTRY, lbt
@@ -41,6 +42,25 @@ def test_a_compile_failure_falls_back_with_one_warning(monkeypatch, capsys):
     assert not jit.active
     warning = capsys.readouterr().err
     assert warning.count("\n") == 1 and "no compiler here" in warning
+
+
+def test_a_kernel_that_another_process_is_writing_is_loaded_a_moment_later(monkeypatch, capsys):
+    calls = []
+
+    def half_written(fn, **options):
+        def call(*args):
+            calls.append(args)
+            if len(calls) == 1:
+                raise ImportError("x.main.so: file too short")
+            return fn(*args)
+
+        return call
+
+    monkeypatch.setattr(torch, "compile", half_written)
+    monkeypatch.setattr(compile, "WRITING", 0)
+    jit = Jit()
+    assert jit(lambda x: 2 * x)(torch.ones(())) == 2
+    assert jit.active and len(calls) == 2 and not capsys.readouterr().err
 
 
 def test_an_error_of_the_method_itself_is_not_hidden():
@@ -77,7 +97,7 @@ def test_compiled_equals_eager_and_call_two_does_not_recompile(name):
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_over_ten_thousand_iterations():
+def test_memory_does_not_grow_over_a_thousand_iterations():
     method, spec = build("lbt", M=1, K=1)
     state, inputs = method.init(0), batch(method, spec)
 
@@ -87,8 +107,8 @@ def test_memory_does_not_grow_over_ten_thousand_iterations():
             state, _ = method.step(state, inputs)
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    start = run(500)
-    assert run(10_000) - start < 2_000  # KiB: the allocator's slack, 0.2 bytes an iteration
+    start = run(300)
+    assert run(1_000) - start < 1_000  # KiB: a tensor kept an iteration would be more
 
 
 def test_unrolling_keeps_k_parameter_vectors_and_no_graph():

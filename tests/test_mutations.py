@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TINY
+from faults import LONG
 
 from benchmark.cli import main
 from benchmark.report import page
@@ -18,6 +19,7 @@ from benchmark.report import page
 JUNK = [b"", b"\0", b"{}", b"[]", b"null", b"\xff\xfe", b"step,seconds,metric,value\n", b"1" * 5000]
 VALUES = [None, True, -1, 0, 1.5, 10**400, "", "complete", "\ud800", [], [1], {}, "9" * 99]
 NAMES = ["seed7", "seed²", "seed00", "seed0.old", ".part", "x", "<b>", "$x$", "-", "figures"]
+MUTATIONS = 2000 if LONG else 100
 WITH_PAGE = 20  # every so many mutations the page is written and compared too
 
 
@@ -213,9 +215,4 @@ def numbers(text: str) -> str:
 
 
 def test_a_changed_folder_shows_the_same_numbers_or_none(trained, tmp_path, monkeypatch, capsys):
-    check(trained, tmp_path / "work", monkeypatch, capsys, 100)
-
-
-@pytest.mark.slow
-def test_a_folder_changed_two_thousand_times(trained, tmp_path, monkeypatch, capsys):
-    check(trained, tmp_path / "work", monkeypatch, capsys, 2000)
+    check(trained, tmp_path / "work", monkeypatch, capsys, MUTATIONS)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 BAD = {
     "--methods lbtt": "unknown method 'lbtt'; did you mean 'lbt'",
-    "--dataset rings": "unknown dataset 'rings'; did you mean 'ring'",
+    "--dataset rings": "unknown experiment 'rings'; did you mean 'ring'",
     "--reproduce fig22": "unknown artefact 'fig22'; did you mean",
     "--preset quik": "unknown preset 'quik'; did you mean 'quick'",
     "--seeds 4-": "--seeds 4-: expected 0-4 or 0,2,5",
@@ -50,6 +50,17 @@ BAD = {
     "which has no setting 'components'; leave it out, or choose estimator=mog",
     "--methods lbt[mog,latent=5]": "is mog, which has no setting 'latent'; leave it out, "
     "or choose estimator=vae or conv_vae",
+    "--methods LBT-GAN": "unknown method 'LBT-GAN'; did you mean 'lbt_gan'?",
+    "--methods LBT": "did you mean 'lbt'?",
+    "--datasets ring": "unrecognized arguments: --datasets ring; did you mean --dataset?",
+    "--set gan.lr=1": "unknown setting 'lr'; did you mean 'eta_theta'?",
+    "--set ring.updates=9": "--set ring.updates: say ring.iterations=9",
+    "--set ring.steps=9": "unknown setting 'steps'; did you mean 'iterations'?",
+    "--dataset grid --preset ring-h100": "grid is not in preset ring-h100; it is in smoke, quick, ",
+    "--fid-samples 9": "--fid-samples: nothing is scored without --fid-weights",
+    "--slurm-gpus 1": "--slurm-gpus: only --launcher slurm obeys it",
+    "--tf32 --device cpu": "--tf32: only a GPU has it",
+    "--list lbtt": "unknown method 'lbtt'; did you mean 'lbt'?",
     "--methods vae,lbt_gan[mog] --set lbt_gan.variance=0.1": "--set lbt_gan.variance: "
     "lbt_gan[mog] in preset quick: on ring the estimator is mog",
 }
@@ -63,6 +74,17 @@ def test_bad_input_gets_one_line_and_exit_code_2(arguments, capsys, tmp_path, mo
     assert output.out == "" and output.err.count("\n") == 1
     assert output.err.startswith("error: ") and BAD[arguments] in output.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_setting_of_a_method_that_is_not_trained_is_said(capsys, tmp_path):
+    command = ["--methods", "lbt", "--set", "gan.eta_psi=1", "--plan", "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert "warning: --set gan.eta_psi: no run of gan is asked for\n" == capsys.readouterr().err
+
+
+def test_no_folder_is_no_folder(capsys):
+    assert main(["--plan", "--out", ""]) == 2
+    assert capsys.readouterr().err == "error: --out: names no folder; . is the present one\n"
 
 
 UNFIT = {

@@ -13,7 +13,7 @@ from PIL import Image
 from benchmark.artefacts import ARTEFACTS
 from benchmark.experiments.job import Job
 from benchmark.report import page
-from benchmark.report.page import curves, grids, pictures, runs, scale, sections, verdicts
+from benchmark.report.page import charts, distance, grids, pictures, runs, sections, verdicts
 from benchmark.results.view import Results
 
 
@@ -82,15 +82,15 @@ def test_numbers(value, digits, text):
 
 @pytest.mark.parametrize("value, kept", [(1.23456789, 1.2346), (float("inf"), None)])
 def test_json_has_no_infinities(value, kept):
-    assert curves.rounded(value) == kept
+    assert charts.rounded(value) == kept
 
 
 def test_departures_are_read_from_docstrings(tmp_path):
     plugin = tmp_path / "mine.py"
     plugin.write_text('"""Mine.\n\nDepartures: none\nworth naming.\n\n- one\n  two\n- three\n"""\n')
-    assert scale.departures(plugin) == ["none worth naming.", ["one two", "three"]]
-    assert scale.departures(tmp_path / "gone.py") == []
-    names = [note.name for note in scale.notes(Job("quick"), ["lbt[K=3]", "gone"])]
+    assert distance.departures(plugin) == ["none worth naming.", ["one two", "three"]]
+    assert distance.departures(tmp_path / "gone.py") == []
+    names = [note.name for note in distance.notes(Job("quick"), ["lbt[K=3]", "gone"])]
     assert names[0] == "LBT" and "methods/convnets.py" in names and "GAN" not in names
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ledger import claim, verdict, write_finals, write_run
+from ledger import claim, write_finals, write_run
 from matplotlib import pyplot as plt
 from PIL import Image
 
@@ -18,7 +18,8 @@ from benchmark.experiments.job import Job
 from benchmark.report import page
 from benchmark.report.claims import ledger
 from benchmark.report.claims.evidence import Evidence
-from benchmark.report.page import scale
+from benchmark.report.claims.verdict import judge
+from benchmark.report.page import distance
 from benchmark.results.scale import clocks, scale_of
 from benchmark.results.view import Results
 
@@ -46,12 +47,13 @@ def test_noise_and_coordinates_that_are_not_the_released_ones_are_departures(tmp
     folder = Evidence(tmp_path, "quick")
     assert folder.departures(dataset, "lbt") == {"z_dim": 2, "coordinate_scale": 5.0}
     assert folder.departures(dataset, "gan") == {}
-    assert rows(scale.settings(folder, [dataset])) == [
+    assert rows(distance.settings(folder, [dataset])) == [
         [dataset, "coordinate_scale", "5", "1", "LBT"], [dataset, "z_dim", "2", "256", "LBT"],
     ]  # fmt: skip
     rule = claim("at_least", dataset=dataset, methods=["lbt"], value=9)
-    reason = "fails with other settings than the released ones: coordinate_scale=5.0, z_dim=2"
-    assert verdict(rule, tmp_path) == ("inconclusive", reason)
+    judged = judge(rule, [folder])
+    assert (judged.verdict, judged.reason) == ("not run", "no runs with the released settings")
+    assert judged.substitute == "fails in a substitute: quick, coordinate_scale=5.0, z_dim=2"
 
 
 def test_the_share_in_the_table_of_budgets_is_that_of_the_verdicts(tmp_path):
@@ -59,7 +61,7 @@ def test_the_share_in_the_table_of_budgets_is_that_of_the_verdicts(tmp_path):
     with_budget(tmp_path, "lbt", dataset="ring_unrolling", iterations=1000, batch=128)
     folder = Evidence(tmp_path, "quick")
     assert folder.share("ring_unrolling", "lbt") == 0.00025
-    (row,) = rows(scale.budgets(folder, ["ring_unrolling"]))
+    (row,) = rows(distance.budgets(folder, ["ring_unrolling"]))
     assert row[:6] == ["ring_unrolling", "1,000", "1,000,000", "128", "512", "0.025 %"]
 
 
@@ -67,7 +69,7 @@ def test_the_table_of_budgets_has_the_range_over_methods(tmp_path):
     for label, iterations in (("lbt", 1000), ("lbt_gan", 4800), ("gan", 20_400)):
         sizes = {"iterations": iterations, "batch": 256}
         with_budget(tmp_path, label, dataset="estimators_ring", **sizes)
-    (row,) = rows(scale.budgets(Evidence(tmp_path, "quick"), ["estimators_ring"]))
+    (row,) = rows(distance.budgets(Evidence(tmp_path, "quick"), ["estimators_ring"]))
     assert row[1:6] == ["1,000 to 20,400", "1,000,000", "256", "512", "0.05 % to 1 %"]
 
 

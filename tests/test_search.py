@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -12,6 +13,8 @@ from benchmark.experiments.job import Job
 from benchmark.experiments.labels import parse_label
 from benchmark.tools import search
 from benchmark.tools.search import load, main, ranked, resolve, trials
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_trials_are_the_same_at_every_call_and_begin_with_the_subject():
@@ -60,7 +63,7 @@ def test_a_search_is_recorded_and_continued(tmp_path, monkeypatch, capsys):
     pd.testing.assert_frame_equal(both.iloc[:1], first)
     assert (both["updates"] > 1).all() and both["status"].eq("complete").all()
     assert main(["--dataset", "ringg"]) == 2
-    assert "unknown dataset" in capsys.readouterr().err
+    assert "unknown experiment" in capsys.readouterr().err
 
 
 def test_a_search_of_other_seconds_is_not_continued(tmp_path, capsys):
@@ -82,7 +85,7 @@ BESIDE_HAND = {("estimators_grid", "lbt[mog]"): "lbt[searched]"}  # lbt[mog] was
 
 def best_trial(dataset, subject):
     """Where all trials on the grid are blobs, the ring's count there."""
-    table = ranked(pd.read_csv(search.ROOT / "results" / "search" / f"{dataset}.csv"), dataset)
+    table = ranked(pd.read_csv(ROOT / "results" / "search" / f"{dataset}.csv"), dataset)
     own = table[table["subject"] == subject]
     if dataset == "estimators_grid" and own["high_quality_pct"].max() < search.BLOB[dataset]:
         return best_trial("estimators_ring", subject)

@@ -51,8 +51,8 @@ def needs(job: Job) -> list[tuple[str, str]]:
 
 
 def draw(results: Results, job: Job) -> list[Path]:
-    """figures/fig6.png, .svg and .csv; nothing for a preset without a budget for it."""
-    if not job.has(DATASET):
+    """figures/fig6.png, .svg and .csv; nothing without runs, or a preset's budget for them."""
+    if not job.has(DATASET) or not results.among([DATASET]):
         return []
     table = results.figures / "fig6.csv"
     write_csv(table, summary(results, job))

@@ -104,7 +104,7 @@ def rows(results: Results, datasets: list[str]) -> pd.DataFrame:
 
 
 def published() -> pd.DataFrame:
-    """Rows of ``results/reference.csv`` on Stacked MNIST, modes and KL joined."""
+    """Rows of ``results/published`` on Stacked MNIST, modes and KL joined."""
     table = printed().query("dataset == 'stacked_mnist'")
     keys = ["source", "place", "networks", "method", "note"]
     wide = table.pivot_table(

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from benchmark.execution.how import Execution
 
 
-def show_list() -> int:
-    """Print what there is to name."""
-    from benchmark.cli.listing import listing
+def show_list(method: str, plugins: tuple[str, ...]) -> int:
+    """Print what there is to name, or the settings of a method."""
+    from benchmark.cli import listing
 
-    print(listing())
+    print(listing.settings(method, plugins) if method else listing.listing())
     return DONE
 
 

@@ -52,8 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Carry out parsed arguments."""
-    if arguments.list:
-        return commands.show_list()
+    if arguments.list is not None:
+        return commands.show_list(arguments.list, tuple(arguments.plugin))
     if arguments.claims:
         return commands.claims(arguments.out, arguments.preset)
     mkl.use_full_width()  # before what brings torch in

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmark.cli.arguments import jobs, pick_device
-from benchmark.core.errors import UserError
-from benchmark.core.paths import ROOT
+from benchmark.core.errors import UserError, nearest
+from benchmark.core.paths import RESULTS
 from benchmark.core.run import Run
 from benchmark.data.fetch import OFFLINE
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from benchmark.training.fid import Fid
 
 PRESET = "quick"
+FID_SAMPLES = 10_000
 EXAMPLES = """examples:
   python -m benchmark --methods lbt,veegan --dataset ring
   python -m benchmark --reproduce fig2,fig3 --preset smoke
@@ -31,7 +32,9 @@ class Parser(argparse.ArgumentParser):
     """argparse with this project's one-line errors."""
 
     def error(self, message: str) -> None:
-        raise UserError(message)
+        word = message.removeprefix("unrecognized arguments: ").split()[0]
+        meant = nearest(word, self._option_string_actions) if word.startswith("--") else None
+        raise UserError(message + (f"; did you mean {meant}?" if meant else ""))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,11 +47,13 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = p.add_argument_group("what to do")
-    what.add_argument("--methods", metavar="A,B", help="methods to train (default: all)")
+    what.add_argument(
+        "--methods", metavar="A,B", help="methods to train, or 'all' (default: the experiment's)"
+    )
     what.add_argument(
         "--dataset",
         metavar="A,B",
-        help="datasets to train on (default: a plugin's; ring; or all of a preset without it)",
+        help="experiments to train (default: a plugin's; ring; or all of a preset without it)",
     )
     what.add_argument("--reproduce", metavar="A,B", help="artefacts to reproduce, or 'all'")
     what.add_argument("--report", action="store_true", help="redraw from results, train nothing")
@@ -60,7 +65,10 @@ def parser() -> argparse.ArgumentParser:
         "--plan", action="store_true",
         help="show what would run and its cost; fetches MNIST where that decides what runs",
     )  # fmt: skip
-    what.add_argument("--list", action="store_true", help="methods, datasets, artefacts, presets")
+    what.add_argument(
+        "--list", nargs="?", const="", metavar="METHOD",
+        help="methods, data, experiments, presets, artefacts; or the settings of a method",
+    )  # fmt: skip
     add_how(p)
     add_scores(p)
     add_limits(p)
@@ -71,7 +79,13 @@ def parser() -> argparse.ArgumentParser:
 def add_results(parser: argparse.ArgumentParser) -> None:
     """Options of what is written."""
     group = parser.add_argument_group("results")
-    group.add_argument("--out", type=Path, default=ROOT / "results", help="where results go")
+    group.add_argument(
+        "--out",
+        type=folder,
+        default=RESULTS,
+        metavar="DIR",
+        help="where results go (default: results)",
+    )
     group.add_argument("--force", action="store_true", help="train again what is finished")
     group.add_argument(
         "--keep-generator", action="store_true",
@@ -86,7 +100,7 @@ def add_how(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--seeds", metavar="0-4|0,2,5", help="seeds (default: the preset's)")
     how.add_argument(
         "--set", metavar="OWNER.KEY=VALUE", action="append", default=[], dest="overrides",
-        help="change a setting of a method (lbt.K=3) or dataset (ring.batch=64); repeatable",
+        help="change a setting of a method (lbt.K=3) or experiment (ring.batch=64); repeatable",
     )  # fmt: skip
     how.add_argument(
         "--plugin",
@@ -144,8 +158,8 @@ def add_scores(parser: argparse.ArgumentParser) -> None:
         "--fid-weights", type=Path, metavar="FILE", help="torch-fidelity's Inception weights"
     )
     group.add_argument(
-        "--fid-samples", type=int, default=10_000, metavar="N",
-        help="generated, and at most as many of the data (default: 10000)",
+        "--fid-samples", type=int, metavar="N",
+        help=f"generated, and at most as many of the data (default: {FID_SAMPLES})",
     )  # fmt: skip
 
 
@@ -154,13 +168,9 @@ def add_launcher(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where")
     group.add_argument("--launcher", choices=["local", "slurm"], default="local")
     group.add_argument("--slurm-partition", metavar="NAME", help="default: the cluster's")
-    group.add_argument(
-        "--slurm-time", type=float, default=24.0, metavar="HOURS", help="a task's (default: 24)"
-    )
-    group.add_argument("--slurm-gpus", type=int, default=0, metavar="N", help="a task's")
-    group.add_argument(
-        "--slurm-mem", type=float, default=4.0, metavar="GB", help="a task's (default: 4)"
-    )
+    group.add_argument("--slurm-time", type=float, metavar="HOURS", help="a task's (default: 24)")
+    group.add_argument("--slurm-gpus", type=int, metavar="N", help="a task's (default: none)")
+    group.add_argument("--slurm-mem", type=float, metavar="GB", help="a task's (default: 4)")
 
 
 def execution(arguments: argparse.Namespace, job: Job, runs: Sequence[Run]) -> Execution:
@@ -179,7 +189,7 @@ def execution(arguments: argparse.Namespace, job: Job, runs: Sequence[Run]) -> E
         engine="eager" if arguments.no_compile else arguments.engine,
         mixed_engines=arguments.mixed_engines,
         stack=arguments.stack_seeds,
-        tf32=tf32(arguments, runs),
+        tf32=tf32(arguments, runs, device),
         force=arguments.force,
         slurm=slurm,
         fid=fid(arguments),
@@ -208,15 +218,18 @@ def limits(arguments: argparse.Namespace) -> dict[str, float]:
     return chosen
 
 
-def tf32(arguments: argparse.Namespace, runs: Iterable[Run]) -> bool:
-    """Whether ``--tf32`` is asked for. Raises UserError where an estimator cannot bear it: the
-    mixture's log-density is a small difference of large products.
+def tf32(arguments: argparse.Namespace, runs: Iterable[Run], device: str) -> bool:
+    """Whether ``--tf32`` is asked for. Raises UserError where an estimator cannot bear it, since
+    the mixture's log-density is a small difference of large products, and on a CPU, which has no
+    such products.
     """
     for run in runs if arguments.tf32 else ():
         if run.settings.get("estimator") == "mog":
             raise UserError(
                 f"--tf32: {run.label} on {run.dataset} needs exact products; leave it out"
             )
+    if arguments.tf32 and device == "cpu":
+        raise UserError("--tf32: only a GPU has it; leave it out, or train with --device cuda")
     return arguments.tf32
 
 
@@ -224,27 +237,39 @@ def fid(arguments: argparse.Namespace) -> Fid | None:
     """What ``--fid-weights`` asks for, or None. Raises UserError."""
     from benchmark.training.fid import Fid
 
-    if arguments.fid_samples < 2:
-        raise UserError(f"--fid-samples {arguments.fid_samples}: must be at least 2")
-    weights = arguments.fid_weights
-    return None if weights is None else Fid(weights.resolve(), arguments.fid_samples)
+    weights, samples = arguments.fid_weights, arguments.fid_samples
+    if samples is not None and weights is None:
+        raise UserError("--fid-samples: nothing is scored without --fid-weights")
+    if samples is not None and samples < 2:
+        raise UserError(f"--fid-samples {samples}: must be at least 2")
+    return None if weights is None else Fid(weights.resolve(), samples or FID_SAMPLES)
 
 
 def cluster(arguments: argparse.Namespace) -> Slurm | None:
     """What ``--launcher slurm`` asks for, or None. Raises UserError."""
     from benchmark.execution.how import Slurm
 
+    fields = {"slurm_partition": "partition", "slurm_time": "hours", "slurm_gpus": "gpus",
+              "slurm_mem": "memory"}  # fmt: skip
+    asked = {name: v for name in fields if (v := getattr(arguments, name)) is not None}
     if arguments.launcher == "local":
+        for name in asked:
+            raise UserError(f"--{name.replace('_', '-')}: only --launcher slurm obeys it")
         return None
-    for name in ("slurm_time", "slurm_mem"):
-        value = getattr(arguments, name)
-        if not 0 < value < math.inf:
-            raise UserError(f"--{name.replace('_', '-')} {value:g}: must be positive and finite")
-    if arguments.slurm_gpus < 0:
+    for name in asked.keys() & {"slurm_time", "slurm_mem"}:
+        if not 0 < asked[name] < math.inf:
+            option = name.replace("_", "-")
+            raise UserError(f"--{option} {asked[name]:g}: must be positive and finite")
+    if asked.get("slurm_gpus", 0) < 0:
         raise UserError(f"--slurm-gpus {arguments.slurm_gpus}: must be at least 0")
-    return Slurm(
-        arguments.slurm_partition, arguments.slurm_time, arguments.slurm_gpus, arguments.slurm_mem
-    )
+    return Slurm(**{fields[name]: value for name, value in asked.items()})
+
+
+def folder(text: str) -> Path:
+    """The path of a folder. Raises UserError on none, which would mean the one we are in."""
+    if not text.strip():
+        raise UserError("--out: names no folder; . is the present one")
+    return Path(text)
 
 
 def writable(out: Path) -> Path:

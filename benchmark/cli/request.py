@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ class Request(NamedTuple):
 def resolve(arguments: argparse.Namespace) -> Request:
     """What the options name. Raises UserError on any that names nothing or makes no sense."""
     options.limits(arguments)
-    fetch.configure(options.data_root(arguments), arguments.offline)
+    fetch.configure(options.data_root(arguments), arguments.offline or arguments.report)
     job = Job(
         arguments.preset or options.PRESET,
         tuple(arguments.overrides),
@@ -48,11 +49,23 @@ def resolve(arguments: argparse.Namespace) -> Request:
         if name not in ARTEFACTS:
             raise unknown("artefact", name, ARTEFACTS)
     datasets = [known_as(name, job.name) for name in split(arguments.dataset)]
-    runs = _runs(job, names, split(arguments.methods), datasets)
+    methods = split(arguments.methods)
+    if methods == ["all"]:
+        methods = [] if names else list(job.modules)
+    runs = _runs(job, names, methods, datasets)
+    _say_idle(job, runs)
     out = options.writable(arguments.out)
     if not arguments.plan:
         migrate(out, job.name)
     return Request(job, names, runs, out)
+
+
+def _say_idle(job: Job, runs: list[Run]) -> None:
+    """Warns of a setting of a method that none of the runs has."""
+    for owner in job.overrides:
+        if owner in job.modules and owner not in {run.method for run in runs} | set(job.datasets):
+            setting = f"--set {owner}.{next(iter(job.overrides[owner]))}"
+            print(f"warning: {setting}: no run of {owner} is asked for", file=sys.stderr)
 
 
 def _runs(job: Job, names: list[str], methods: list[str], datasets: list[str]) -> list[Run]:

@@ -11,6 +11,11 @@ from pathlib import Path
 
 # Exit codes of the command line; README and docs/RELIABILITY.md list them.
 DONE, FAILED, BAD_INPUT, STORAGE, INTERRUPTED = 0, 1, 2, 3, 130
+ELSEWHERE = {  # what other programs call a setting -> its name here
+    "lr": "eta_theta", "learning_rate": "eta_theta", "lr_g": "eta_theta", "lr_d": "eta_psi",
+    "updates": "iterations", "steps": "iterations", "epochs": "iterations", "bs": "batch",
+    "batch_size": "batch", "latent_dim": "z_dim", "nz": "z_dim", "hidden_dim": "hidden",
+}  # fmt: skip
 LONGEST = 400  # characters of a message; what is quoted in it may be a megabyte
 
 
@@ -76,11 +81,23 @@ def first_line(error: BaseException) -> str:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """An error for a name that is not among ``known``, with the nearest match suggested."""
+    """An error for a name that is not among ``known``, with the one that was likely meant."""
     name, known = shortened(str(name)), sorted(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(known)}"
+    meant = nearest(name, known)
+    hint = f"did you mean {meant!r}?" if meant else f"choose from {', '.join(known)}"
     return UserError(f"unknown {kind} {name!r}; {hint}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that another one likely means: written alike but for case and hyphens, called
+    so elsewhere, or spelt nearly like it.
+    """
+    plain = name.lower().replace("-", "_")
+    alike = {other.lower().replace("-", "_"): other for other in known}
+    if ELSEWHERE.get(plain) in alike:
+        plain = ELSEWHERE[plain]
+    near = difflib.get_close_matches(plain, alike, n=1)
+    return alike[near[0]] if near else None
 
 
 def shortened(text: str, length: int = 80) -> str:

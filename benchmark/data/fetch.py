@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmark.core.errors import UserError, first_line
-from benchmark.core.paths import ROOT
+from benchmark.core.paths import DATA
 
 OFFLINE = "LBT_BENCH_OFFLINE"  # environment variable: set and not empty, nothing is downloaded
 _root: Path | None = None
@@ -27,8 +27,8 @@ def configure(root: Path | None = None, offline: bool = False) -> None:
 
 
 def data_root() -> Path:
-    """Where data lie: as configured, else ``DATA_ROOT``, else ``data/`` in the project."""
-    return _root or Path(os.environ.get("DATA_ROOT") or ROOT / "data")
+    """Where data lie: as configured, else ``DATA_ROOT``, else ``data/`` in the present folder."""
+    return _root or Path(os.environ.get("DATA_ROOT") or DATA)
 
 
 @contextlib.contextmanager

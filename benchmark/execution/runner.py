@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Sequence
 
 from tqdm import tqdm
@@ -15,6 +16,8 @@ from benchmark.execution.cluster import Cluster
 from benchmark.execution.how import Event, Execution
 from benchmark.execution.launch import launch
 from benchmark.store.folder import RunFolder
+
+QUIET_SECONDS = 60.0  # between lines where there is no bar
 
 
 def check(runs: Sequence[Run]) -> None:
@@ -64,14 +67,18 @@ def train(runs: Sequence[Run], how: Execution) -> list[Event]:
 
 
 class _Progress:
-    """One bar for the whole job, in estimated seconds of work; no bar where nobody watches."""
+    """A line for every run that ends, and one bar for the whole job, in estimated seconds of work;
+    where nobody watches, a line now and then in place of the bar.
+    """
 
     def __init__(self, runs: Sequence[Run], how: Execution) -> None:
         self.cost = {str(run): cost.seconds(run, how.out) for run in runs}
         self.done = dict.fromkeys(self.cost, 0.0)
+        self.ended = 0
         self.missed: list[Event] = []
+        self.begun = self.said = time.monotonic()
         self.bar = tqdm(
-            total=round(sum(self.cost.values())),
+            total=sum(self.cost.values()),
             disable=not sys.stderr.isatty(),
             bar_format="{percentage:3.0f}% |{bar}| {elapsed} elapsed, {remaining} left {desc}",
             dynamic_ncols=True,
@@ -80,11 +87,22 @@ class _Progress:
     def __call__(self, event: Event) -> None:
         name = str(event.run)
         share = 1.0 if event.status else event.step / event.run.budget.iterations
-        self.bar.update(self.cost[name] * share - self.done[name])
         self.done[name] = self.cost[name] * share
-        self.bar.set_description_str(f"· {name} {share:.0%}")
+        if not self.bar.disable:
+            self.bar.n = min(sum(self.done.values()), self.bar.total)
+            self.bar.set_description_str(f"· {name} {share:.0%}")
         if event.status in ("failed", "held", "refused"):
             self.missed.append(event)
-        if event.status in ("failed", "held", "refused", "diverged"):
-            line = printable(f"{name}: {event.status} {event.reason}".rstrip())
-            self.bar.write(line, file=sys.stderr)
+        if event.status:
+            self.ended += 1
+            self._say(f"{name}: {event.status} {event.reason}".rstrip())
+        elif self.bar.disable and time.monotonic() - self.said > QUIET_SECONDS:
+            self._say(f"{name}: {share:.0%}")
+
+    def _say(self, news: str) -> None:
+        """A line of news, with how far the job is."""
+        self.said = time.monotonic()
+        took, done, total = self.said - self.begun, sum(self.done.values()), sum(self.cost.values())
+        left = f", about {cost.clock(took * (total / done - 1))} left" if 0 < done < total else ""
+        line = f"{news} · {self.ended} of {len(self.cost)} runs, {cost.clock(took)}{left}"
+        self.bar.write(printable(line), file=sys.stderr)

@@ -30,7 +30,7 @@ from benchmark.experiments import strays
 from benchmark.experiments.extent import extent
 from benchmark.experiments.labels import bracket, cut, parse_label, parse_override
 from benchmark.experiments.plugins import known
-from benchmark.experiments.presets import known_as, load_preset, source
+from benchmark.experiments.presets import experiments, known_as, load_preset, source
 from benchmark.experiments.variants import default_settings, variant_settings
 from methods import PAPER, REFERENCES, REGISTRY
 
@@ -60,7 +60,10 @@ class Job:
         for owner, key, value in map(parse_override, overrides):
             owner = owner if owner in self.modules else known_as(owner, self.name)
             if owner not in self.modules and owner not in self.datasets:
-                raise unknown("method or dataset in --set", owner, [*self.modules, *DATASETS])
+                known_owners = [*self.modules, *self.datasets, *DATASETS]
+                raise unknown("method or experiment in --set", owner, known_owners)
+            if owner in self.datasets and key == "updates" and not isinstance(value, dict):
+                raise UserError(f"--set {owner}.updates: say {owner}.iterations={value}")
             self.overrides.setdefault(owner, {})[key] = value
         # Another budget is another experiment: it gets a results folder of its own.
         self.folder = self.name + "".join(
@@ -128,7 +131,11 @@ class Job:
     def budget(self, dataset: str) -> DatasetSettings:
         """The dataset's settings with ``--set`` applied."""
         if not self.has(dataset):
-            raise unknown("dataset", dataset, self.datasets)
+            at = experiments()[dataset].at if dataset in experiments() else ()
+            if at or dataset in self.data:
+                where = f"it is in {', '.join(at)}" if at else "choose another preset"
+                raise UserError(f"{dataset} is not in preset {self.name}; {where}")
+            raise unknown("experiment", dataset, self.datasets)
         entry = self._entry(dataset)
         base = self.preset.datasets[entry].model_dump()
         about = (base["data"] or dataset) if entry == dataset else dataset

@@ -1,14 +1,13 @@
-"""Numbers that others have printed: ``results/reference.csv``, read here alone."""
+"""Numbers that others have printed: ``reference.csv``, read here alone."""
 
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import pandas as pd
 
-from benchmark.core.paths import ROOT
-
-REFERENCE = ROOT / "results" / "reference.csv"
+REFERENCE = Path(__file__).with_name("reference.csv")
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import platform
 import subprocess
@@ -11,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmark.core import mkl
-from benchmark.core.paths import ROOT
+from benchmark.core.paths import CHECKOUT, ROOT
 
 
 @cache
 def commit() -> str:
-    """The checked-out commit, marked ``-dirty`` when files differ; ``unknown`` outside git."""
+    """The checked-out commit, marked ``-dirty`` when files differ; the version where the package is
+    installed, whose folder may lie in a repository of something else; else ``unknown``.
+    """
+    if not CHECKOUT:
+        return f"lbt-bench {importlib.metadata.version('lbt-bench')}"
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12"]
     command += ["--exclude=*"]  # tags: a commit is named by its hash
     try:

@@ -26,7 +26,7 @@ import pandas as pd
 
 from benchmark.core import mkl, strict_yaml
 from benchmark.core.errors import DONE, UserError, exit_code, unknown
-from benchmark.core.paths import ROOT
+from benchmark.core.paths import RESULTS
 from benchmark.core.run import Run
 from benchmark.core.schema import read
 from benchmark.experiments.job import Job
@@ -124,7 +124,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--subjects", default="", metavar="A;B", help="default: all")
     parser.add_argument("--trials", type=int, default=6, help="a subject (default: 6)")
     parser.add_argument("--seconds", type=float, default=25.0, help="a trial (default: 25)")
-    parser.add_argument("--out", type=Path, default=ROOT / "results" / "search")
+    parser.add_argument("--out", type=Path, default=RESULTS / "search")
     chosen = parser.parse_args(arguments)
     return exit_code(lambda: search(chosen))
 

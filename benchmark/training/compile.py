@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 
 import torch
@@ -24,6 +25,7 @@ from methods import kernels
 # On a GPU, contractions up to NARROW are sums, which fuse with what is around them; those from LONG
 # on, with few results, are cut into PARTS.
 NARROW, LONG, PARTS = 4, 256, 8
+WRITING = 5.0  # seconds after which another process has written the kernel that both build
 MIXED = "mixed"  # engine of a run whose steps were not all made by one
 WIDEST = {"AVX512": "VecAVX512", "AVX2": "VecAVX2"}  # torch's capability -> its compiler's
 
@@ -97,9 +99,9 @@ class Jit:
             if not self.enabled:
                 return fn(*args)
             try:
-                result = compiled(*args)
+                result = _once_more(compiled, args)
             except Exception as error:
-                reason = first_line(getattr(error, "inner_exception", error))
+                reason = first_line(_cause(error))
                 print(
                     f"warning: not compiling, running eagerly: {reason} (compile cache: "
                     f"{cache_dir()}; delete it where it is damaged)",
@@ -111,6 +113,23 @@ class Jit:
             return result
 
         return call
+
+
+def _once_more(compiled: Callable, args: tuple):
+    """The result; tried twice where a kernel does not load, since another process may just be
+    writing it.
+    """
+    try:
+        return compiled(*args)
+    except Exception as error:
+        if not isinstance(_cause(error), ImportError):
+            raise
+    time.sleep(WRITING)
+    return compiled(*args)
+
+
+def _cause(error: Exception) -> Exception:
+    return getattr(error, "inner_exception", error)
 
 
 def _vector_width() -> int:

@@ -23,7 +23,7 @@ LIMIT = 3.0  # of a log scale in one layer, either way: keeps an early layer fro
 class FlowConfig(MethodConfig):
     """Settings of ``flow``."""
 
-    layers: int = Field(8, ge=1)
+    layers: int = Field(8, ge=1)  # affine couplings
     units: int = Field(64, ge=1)  # of the two hidden layers that give a layer's scale and shift
 
 

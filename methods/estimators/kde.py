@@ -39,8 +39,8 @@ class KDEConfig(MethodConfig):
     """Settings of ``kde``."""
 
     kernels: int = later(1024, ge=2)  # N; beyond one batch, of earlier ones, without a gradient
-    start_width: float = later(0.3, gt=0)  # h at first, coordinates times Spec.scale
-    min_width: float = later(0.01, gt=0)  # of h, likewise
+    start_width: float = later(0.3, gt=0)  # width h at first, coordinates times Spec.scale
+    min_width: float = later(0.01, gt=0)  # least h, likewise
 
 
 def build(spec: Spec, cfg: KDEConfig) -> Estimator:

@@ -20,8 +20,8 @@ from methods.base import MethodConfig, Spec
 class LikelihoodConfig(MethodConfig):
     """Settings of the likelihood, authors' code by default."""
 
-    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"  # of pixels: authors' code
-    # Of a Gaussian, in coordinates times Spec.scale, on images in [-1, 1]; authors' ring and grid.
+    likelihood: Literal["gaussian", "bernoulli"] = "gaussian"  # gaussian on pixels: authors' code
+    # of a Gaussian, coordinates times Spec.scale, on images in [-1, 1]; authors' ring and grid
     variance: float = Field(1e-3, gt=0)
     learn_variance: bool = False  # one variance, learned from that start; fixed: authors' code
 

@@ -22,8 +22,10 @@ from methods.estimators.base import Estimator
 class MixtureConfig(MethodConfig):
     """Settings of ``mog``."""
 
-    components: int = Field(256, ge=1)
-    start_std: float = Field(0.3, gt=0)  # of every component at first, coordinates times Spec.scale
+    components: int = Field(256, ge=1)  # Gaussians of the mixture
+    start_std: float = Field(
+        0.3, gt=0
+    )  # std of every component at first, coordinates times Spec.scale
 
 
 def build(spec: Spec, cfg: MixtureConfig) -> Estimator:

@@ -24,14 +24,15 @@ class BoundConfig(likelihood.LikelihoodConfig):
     """Settings of every VAE."""
 
     latent: int = Field(32, ge=1)  # latent dimension; authors' 2D code, 256 on images
-    draws: int = Field(1, ge=1)  # of the latent; above 1 the bound is importance-weighted
+    draws: int = Field(1, ge=1)  # draws of the latent; above 1 the bound is importance-weighted
 
 
 class VAEConfig(BoundConfig):
     """Settings of ``vae``."""
 
-    hidden: str = Field("128-128", pattern=r"^[1-9]\d*(-[1-9]\d*)*$")  # encoder; reversed in the
-    # decoder. Paper section 5; 1000-400 and, for the small one, 20-20 on Stacked MNIST
+    # hidden layers of the encoder, reversed in the decoder; paper section 5; on Stacked MNIST
+    # 1000-400 and, for the small one, 20-20
+    hidden: str = Field("128-128", pattern=r"^[1-9]\d*(-[1-9]\d*)*$")
 
 
 def build(spec: Spec, cfg: VAEConfig) -> Estimator:

@@ -23,7 +23,7 @@ from benchmark.core.files import write_text
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
 from benchmark.report.claims.evidence import Evidence
-from benchmark.report.page import curves, grids, runs, scale, sections, verdicts
+from benchmark.report.page import charts, distance, grids, runs, sections, verdicts
 from benchmark.results.scale import scale_of
 from benchmark.results.view import Results
 
@@ -76,7 +76,7 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
     records = sorted(runs.by_dataset(evidence, job), key=lambda record: _place(record.dataset))
     groups = [group for record in records for group in record.groups]
     listed = [run for group in groups for run in group.runs]
-    drawn = {i: found for i, d in enumerate(datasets) if (found := curves.of(results, d))}
+    drawn = {i: found for i, d in enumerate(datasets) if (found := charts.of(results, d))}
     return {
         "job": job,
         "ledger": verdicts.grouped(judged),
@@ -101,9 +101,9 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
         "statuses": Counter(run.status for run in listed),
         "provenance": _provenance(listed),
         "hours": results.hours(),
-        "budgets": scale.budgets(evidence, datasets),
-        "settings": scale.settings(evidence, datasets),
-        "notes": scale.notes(job, [group.label for group in groups]),
+        "budgets": distance.budgets(evidence, datasets),
+        "settings": distance.settings(evidence, datasets),
+        "notes": distance.notes(job, [group.label for group in groups]),
         "files": [n for n in ("metrics.csv", "summary.csv", "summary.md", "equal_time.csv",
                               "claims.csv", "claims_details.csv")
                   if (results.folder / n).is_file()],

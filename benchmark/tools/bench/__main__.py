@@ -25,6 +25,7 @@ import numpy as np
 
 from benchmark.core.errors import UserError, exit_code, printable, unknown
 from benchmark.core.files import write_text
+from benchmark.core.paths import RESULTS
 from benchmark.store import provenance
 from benchmark.tools.bench import cases, peers
 
@@ -168,7 +169,7 @@ def main() -> int:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--tf32", action="store_true", help="round products' factors, on a GPU")
     parser.add_argument("--jobs", action="store_true", help="only: runs on every core, by engine")
-    parser.add_argument("--out", type=Path, default=provenance.ROOT / "results" / "bench")
+    parser.add_argument("--out", type=Path, default=RESULTS / "bench")
     arguments = parser.parse_args()
     return exit_code(lambda: bench(arguments))
 
