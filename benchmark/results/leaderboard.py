@@ -1,4 +1,4 @@
-"""Every method on every dataset whose modes are counted, from all results: the rows of a leaderboard.
+"""The rows of a leaderboard: every method on every dataset whose modes are counted.
 
 A row is one method, or variant, of one experiment of one preset, over its seeds. Rows of other
 budgets, batches and machines stand side by side: the columns say which, and seconds compare only

@@ -7,7 +7,6 @@ Whoever wants one on another page imports ``boards`` from ``board.html`` and pas
 from __future__ import annotations
 
 import base64
-import io
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,7 +27,7 @@ from benchmark.results.leaderboard import METRICS, SHARP
 from metrics import METRICS as KNOWN
 
 PAGE, TABLE = "leaderboard.html", "leaderboard.csv"
-TAIL = ("reached (s)", "s/run", "updates", "batch", "seeds", "parameters", "machine")
+TAIL = ("reached (s)", "s/run", "updates", "batch", "seeds", "parameters", "preset", "machine")
 
 
 class Cell(NamedTuple):
@@ -76,7 +75,9 @@ def sections(rows: pd.DataFrame, found: Iterable[Evidence], base: str = "") -> l
         ranked = leaderboard.ranked(rows, data)
         shown = [m for m in METRICS[DATASETS[data].family] if ranked[m].notna().any()]
         labels = [Column("method", "text"), *(Column(KNOWN[m].label, "estimate") for m in shown)]
-        tail = [Column(text, "text" if text == "machine" else "number") for text in TAIL]
+        tail = [
+            Column(text, "text" if text in ("preset", "machine") else "number") for text in TAIL
+        ]
         listed = [_row(row, shown, by_name[row["preset"]], base) for _, row in ranked.iterrows()]
         boards.append(Board(data, DATASETS[data].name or data, [*labels, *tail], listed))
     return boards
@@ -109,6 +110,7 @@ def _row(row: pd.Series, shown: list[str], evidence: Evidence, base: str) -> Row
         Cell(number(int(row["batch"])) if row["batch"] else "", int(row["batch"])),
         Cell(f"{row['seeds']}{missed}", int(row["seeds"])),
         Cell(number(row["parameters"], 0), row["parameters"]),
+        Cell(row["preset"], row["preset"]),
         Cell(row["hardware"], row["hardware"]),
     ]
     preset, experiment, method = row["preset"], row["experiment"], row["method"]
