@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmark import artefacts
 from benchmark.core.errors import DONE, FAILED, StorageError, UserError, printable
 from benchmark.core.files import refuse_links, remove_parts
+from benchmark.core.paths import RESULTS
 from benchmark.experiments.job import Job
 from benchmark.report import page
 from benchmark.results import tables
@@ -63,7 +64,8 @@ def draw(name: str, results: Results, job: Job) -> int:
     start = time.monotonic()
     try:
         if name == PAGE:
-            paths = [page.write(results.folder.parent, job, results)]
+            out = results.folder.parent
+            paths = [page.write(out, job, results, "" if out == RESULTS else str(out))]
         else:
             paths = artefacts.load(name).draw(results, job)
     except StorageError:

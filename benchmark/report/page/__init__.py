@@ -1,8 +1,8 @@
 """The results of one preset as one HTML page, ``results/<preset>/index.html``.
 
-Verdicts on the paper's claims first; then every table and figure in the paper's order, what the
-paper shows beside it; the numbers and learning curves of every dataset; every run with the command
-that repeats it; and how far all of it is from the paper. The page reads results and never trains.
+Who came first on every dataset, with all numbers and learning curves; then every table and figure
+that has something to show, in the paper's order, what the paper shows beside it; the claims that
+have runs here; how far all of it is from the paper; every run with the command that repeats it. The page reads results and never trains.
 It carries its pictures, styles, script and data, asks nothing of a network, and everything in it
 that comes from results or plugins is escaped. Equal results give equal bytes.
 """
@@ -23,7 +23,7 @@ from benchmark.core.files import write_text
 from benchmark.data import DATASETS
 from benchmark.experiments.job import Job
 from benchmark.report.claims.evidence import Evidence
-from benchmark.report.page import charts, distance, grids, runs, sections, verdicts
+from benchmark.report.page import charts, distance, grids, opening, runs, sections, verdicts
 from benchmark.results.scale import scale_of
 from benchmark.results.view import Results
 
@@ -31,18 +31,18 @@ HERE = Path(__file__).parent
 NAME = "index.html"
 
 
-def write(out: Path, job: Job, results: Results | None = None) -> Path:
+def write(out: Path, job: Job, results: Results | None = None, said: str = "") -> Path:
     """Replace the page of a preset's folder; the old one stays where this fails. results: those in
-    it, where they were read already.
+    it, where they were read already. said: ``--out`` of its commands, where that is not the usual.
     """
     path = out / job.folder / NAME
-    write_text(path, render(Evidence(out, job.folder, results), job))
+    write_text(path, render(Evidence(out, job.folder, results), job, said))
     return path
 
 
-def render(evidence: Evidence, job: Job) -> str:
+def render(evidence: Evidence, job: Job, said: str = "") -> str:
     """The page as text."""
-    return fill("page.html", content(evidence, job))
+    return fill("page.html", content(evidence, job, said))
 
 
 def fill(template: str, values: dict[str, Any]) -> str:
@@ -66,10 +66,12 @@ def fill(template: str, values: dict[str, Any]) -> str:
     )
 
 
-def content(evidence: Evidence, job: Job) -> dict[str, Any]:
+def content(evidence: Evidence, job: Job, said: str = "") -> dict[str, Any]:
     """What the template shows."""
     results = evidence.results
     judged, unjudged = verdicts.judge_all(evidence)
+    ran = [j for j in judged if j.verdict != "not run"]
+    shown = sections.every(results, job, ran, said)
     datasets = sorted(set(results.table["dataset"]), key=_place)
     records = sorted(runs.by_dataset(evidence, job), key=lambda record: _place(record.dataset))
     groups = [group for record in records for group in record.groups]
@@ -77,16 +79,20 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
     drawn = {i: found for i, d in enumerate(datasets) if (found := charts.of(results, d))}
     return {
         "job": job,
-        "ledger": verdicts.grouped(judged),
+        "ledger": verdicts.grouped(ran),
+        "unrun": len(judged) - len(ran),
         "explained": verdicts.EXPLAINED,
         "unjudged": unjudged,
-        "sections": sections.every(results, job, judged),
+        "sections": [s for s in shown if s.links],
+        "absent": [s for s in shown if s.absent],
+        "all_runs": sections.command("all", job.name, job, said),
+        "home": home(results.folder),
         "datasets": [
             {
                 "id": f"data-{i}",
                 "name": d,
                 "scale": scale_of(results, job, d),
-                "final": grids.final(results, d),
+                "opening": opening.of(results, d),
                 "equal": grids.equal_time(results.equal_time, d),
                 "curves": i in drawn,
             }
@@ -106,6 +112,11 @@ def content(evidence: Evidence, job: Job) -> dict[str, Any]:
                               "claims.csv", "claims_details.csv")
                   if (results.folder / n).is_file()],
     }  # fmt: skip
+
+
+def home(folder: Path) -> str:
+    """Link to the page of all results, where there is one beside this folder."""
+    return f"../{NAME}" if (folder.parent / NAME).is_file() else ""
 
 
 def _place(dataset: str) -> tuple[int, str]:
