@@ -2,9 +2,10 @@
 
 Who came first on every dataset, with all numbers and learning curves; then every table and figure
 that has something to show, in the paper's order, what the paper shows beside it; the claims that
-have runs here; how far all of it is from the paper; every run with the command that repeats it. The page reads results and never trains.
-It carries its pictures, styles, script and data, asks nothing of a network, and everything in it
-that comes from results or plugins is escaped. Equal results give equal bytes.
+have runs here; how far all of it is from the paper; every run with the command that repeats it.
+The page reads results and never trains. It carries its pictures, styles, script and data, asks
+nothing of a network, and everything in it that comes from results or plugins is escaped. Equal
+results give equal bytes.
 """
 
 from __future__ import annotations
