@@ -35,9 +35,8 @@ class AdversarialConfig(NetworkConfig):
 class GANConfig(AdversarialConfig):
     """Settings of GAN."""
 
-    saturating: bool = (
-        False  # G descends E log(1 - D), whose gradient is that of JS; authors' code: False
-    )
+    # G descends E log(1 - D), whose gradient is that of JS; authors' code: False
+    saturating: bool = False
 
 
 class Losses(NamedTuple):

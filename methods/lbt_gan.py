@@ -28,9 +28,8 @@ from methods.optim import adam, init_players
 class LBTGANConfig(LBTConfig):
     """Settings of LBT-GAN."""
 
-    lambda_G: float = Field(
-        0.1, ge=0
-    )  # weight of the GAN term; paper section 5, synthetic data; 1 on images
+    # weight of the GAN term; paper section 5, synthetic data; 1 on images
+    lambda_G: float = Field(0.1, ge=0)
     eta_psi: float = Field(1e-4, gt=0)  # authors' code
     saturating: bool = False  # discriminator's game, as GAN's
     warm_up: int = Field(0, ge=0)  # first updates as a plain GAN; authors' code: 3000 on images

@@ -39,9 +39,8 @@ class R3GANConfig(AdversarialConfig):
     # weight of both penalties; their start; in 2D a replication (D2L) has 1 throughout
     gamma: float = Field(1.0, ge=0)
     relativistic: bool = True  # the loss is on pairs; else the non-saturating one
-    penalty: Literal["r1r2", "r1", "none"] = (
-        "r1r2"  # on D's gradient: at data (r1) and samples (r2)
-    )
+    # on D's gradient: at data (r1) and samples (r2)
+    penalty: Literal["r1r2", "r1", "none"] = "r1r2"
 
 
 def build(spec: Spec, cfg: R3GANConfig) -> Method:

@@ -36,9 +36,8 @@ class UnrolledGANConfig(AdversarialConfig):
 
     K: int = Field(5, ge=1)  # unrolled steps; authors' notebook, 2D
     eps_root: float = Field(1e-16, gt=0)  # see Departures
-    detach_v: bool = (
-        False  # hold Adam's v constant; authors' notebook differentiates the second moment
-    )
+    # hold Adam's v constant; authors' notebook differentiates the second moment
+    detach_v: bool = False
 
 
 def build(spec: Spec, cfg: UnrolledGANConfig) -> Method:

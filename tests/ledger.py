@@ -11,6 +11,7 @@ from benchmark.experiments.labels import parse_label
 from benchmark.report.claims.claim import Claim
 from benchmark.report.claims.claim import load as load_claims
 from benchmark.report.claims.evidence import Evidence, released
+from benchmark.report.claims.frozen import FROZEN
 from benchmark.report.claims.verdict import judge
 
 RELEASED = released().budget("ring")
@@ -46,15 +47,26 @@ def write_run(
     pd.DataFrame(rows).to_csv(folder / "metrics.csv", index=False)
 
 
-def write_finals(out: Path, label: str, values: list[float], metric="modes_covered", **kwargs):
-    """A run per value, measured at the start and at the end: no curve to speak of."""
-    for seed, value in enumerate(values):
-        write_run(out, label, seed, {metric: [0, value]}, **kwargs)
+FRESH = FROZEN.confirms_from
+LEARNED = {"high_quality_pct": [0, *[90] * 9]}  # from the first of eight evaluations on
 
 
-def claim(kind: str, enough=0.1, ours=False, **rule) -> Claim:
+def flat(value: float) -> list[float]:
+    """A curve that has settled: nothing at the start, the value ever after."""
+    return [0, *[value] * 9]
+
+
+def write_finals(
+    out: Path, label: str, values: list[float], metric="modes_covered", first=FRESH, **kwargs
+) -> None:
+    """A run per value, of seeds that may confirm, learned and settled."""
+    for seed, value in enumerate(values, first):
+        write_run(out, label, seed, LEARNED | {metric: flat(value)}, **kwargs)
+
+
+def claim(kind: str, ours=False, substitutes=(), **rule) -> Claim:
     rule = {"kind": kind, "dataset": "ring", "metric": "modes_covered"} | rule
-    return Claim(id="a-claim", text="A", place="B", enough=enough, ours=ours, rule=rule)
+    return Claim(id="a-claim", text="A", place="B", ours=ours, substitutes=substitutes, rule=rule)
 
 
 def shipped(name: str) -> Claim:

@@ -20,7 +20,7 @@ ALLOWED = {  # room -> rooms it may import, besides those of GROUND; methods and
     "execution": {"training", "data", "store"},
     "results": {"experiments", "data", "store"},
     "artefacts": {"results", "experiments", "data", "store"},
-    "report": {"artefacts", "results", "experiments", "data", "store"},
+    "report": {"artefacts", "execution", "results", "experiments", "data", "store"},
     "tools": {"training", "results", "experiments", "data", "store"},
     "cli": {
         "report", "artefacts", "execution", "results", "experiments", "training", "data", "store"

@@ -56,7 +56,6 @@ BAD = {
     "--set gan.lr=1": "unknown setting 'lr'; did you mean 'eta_theta'?",
     "--set ring.updates=9": "--set ring.updates: say ring.iterations=9",
     "--set ring.steps=9": "unknown setting 'steps'; did you mean 'iterations'?",
-    "--methods lbt --set gan.eta_psi=1": "--set gan.eta_psi: no run of gan is asked for",
     "--dataset grid --preset ring-h100": "grid is not in preset ring-h100; it is in smoke, quick, ",
     "--fid-samples 9": "--fid-samples: nothing is scored without --fid-weights",
     "--slurm-gpus 1": "--slurm-gpus: only --launcher slurm obeys it",
@@ -75,6 +74,12 @@ def test_bad_input_gets_one_line_and_exit_code_2(arguments, capsys, tmp_path, mo
     assert output.out == "" and output.err.count("\n") == 1
     assert output.err.startswith("error: ") and BAD[arguments] in output.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_setting_of_a_method_that_is_not_trained_is_said(capsys, tmp_path):
+    command = ["--methods", "lbt", "--set", "gan.eta_psi=1", "--plan", "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert "warning: --set gan.eta_psi: no run of gan is asked for\n" == capsys.readouterr().err
 
 
 def test_no_folder_is_no_folder(capsys):

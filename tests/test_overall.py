@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from ledger import write_run
+from ledger import write_finals
 from reader import COLOURS, WIDTHS, Reader
 
 from benchmark.cli import main
@@ -24,10 +24,9 @@ STRANGE = "a b#<img src=x onerror=alert(1)>"  # a folder that somebody left ther
 def folder(tmp_path_factory) -> Path:
     """Results of two presets, one with a page, and of a folder that is none."""
     out = tmp_path_factory.mktemp("results")
-    covered = {"modes_covered": [8, 8], "high_quality_pct": [26, 90]}
-    for seed in range(3):
-        write_run(out, "lbt", seed, covered, share=0.004, M=7)
-        write_run(out, "lbt_gan", seed, covered, preset="mixtures-batch-128", share=0.00375)
+    write_finals(out, "lbt", [8, 8, 8], share=0.004)
+    write_finals(out, "lbt", [1, 1, 1], preset="full", share=0.004, M=7)
+    write_finals(out, "lbt_gan", [8, 8, 8], preset="mixtures-batch-128", share=0.00375)
     (out / STRANGE / "figures").mkdir(parents=True)
     page.write(out, Job("quick"))
     return out
@@ -54,9 +53,10 @@ def test_every_claim_is_there_with_its_scale_and_folder(read):
     ids = {claim.id for claim in load_claims()}
     assert {i.removeprefix("claim-") for i in read.ids if i.startswith("claim-")} == ids
     supported = row(read, "ring-modes")
-    assert "n = 3 0.4 % of the released training, other settings, quick" in supported
+    assert "n = 3 0.4 % of the released training, quick" in supported
+    assert "Fails in a substitute: full, M=7." in supported
     assert "n = 3 0.38 % of the released training, mixtures" in row(read, "ring-modes-lbt-gan")
-    assert "2 supported" in read.text
+    assert "3 supported" in read.text
 
 
 def test_links_resolve_and_only_pages_that_exist_are_linked(read, written):
@@ -101,7 +101,7 @@ def test_our_additions_are_apart_and_not_counted(folder):
     ]
     text = page.fill("overall.html", overall.content(folder, ours))
     read = Reader(text)
-    assert "1 supported" in read.text and "2 supported" not in read.text
+    assert "2 supported" in read.text and "3 supported" not in read.text
     beyond = read.text[read.text.rindex("Beyond the paper") :]
     assert "Beyond the paper 2" in beyond and "supported section 5.1, Figure 3a" in beyond
     assert {"claim-ring-modes", "claim-grid-modes"} <= read.ids

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ledger import claim, verdict, write_finals, write_run
+from ledger import claim, write_finals, write_run
 from matplotlib import pyplot as plt
 from PIL import Image
 
@@ -18,6 +18,7 @@ from benchmark.experiments.job import Job
 from benchmark.report import page
 from benchmark.report.claims import ledger
 from benchmark.report.claims.evidence import Evidence
+from benchmark.report.claims.verdict import judge
 from benchmark.report.page import distance
 from benchmark.results.scale import clocks, scale_of
 from benchmark.results.view import Results
@@ -50,8 +51,9 @@ def test_noise_and_coordinates_that_are_not_the_released_ones_are_departures(tmp
         [dataset, "coordinate_scale", "5", "1", "LBT"], [dataset, "z_dim", "2", "256", "LBT"],
     ]  # fmt: skip
     rule = claim("at_least", dataset=dataset, methods=["lbt"], value=9)
-    reason = "fails with other settings than the released ones: coordinate_scale=5.0, z_dim=2"
-    assert verdict(rule, tmp_path) == ("inconclusive", reason)
+    judged = judge(rule, [folder])
+    assert (judged.verdict, judged.reason) == ("not run", "no runs with the released settings")
+    assert judged.substitute == "fails in a substitute: quick, coordinate_scale=5.0, z_dim=2"
 
 
 def test_the_share_in_the_table_of_budgets_is_that_of_the_verdicts(tmp_path):

@@ -63,7 +63,7 @@ def test_a_search_is_recorded_and_continued(tmp_path, monkeypatch, capsys):
     pd.testing.assert_frame_equal(both.iloc[:1], first)
     assert (both["updates"] > 1).all() and both["status"].eq("complete").all()
     assert main(["--dataset", "ringg"]) == 2
-    assert "unknown dataset" in capsys.readouterr().err
+    assert "unknown experiment" in capsys.readouterr().err
 
 
 def test_a_search_of_other_seconds_is_not_continued(tmp_path, capsys):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from faults import LONG
 
 from benchmark.cli import main
 from benchmark.core.errors import UserError
@@ -112,7 +113,11 @@ def test_the_shipped_classifier_is_as_accurate_as_its_record(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", [pytest.param("stacked_mnist", marks=needs_mnist), "stacked_digits"]
+    "name",
+    [
+        pytest.param("stacked_mnist", marks=needs_mnist),
+        pytest.param("stacked_digits", marks=pytest.mark.skipif(not LONG, reason="as the other")),
+    ],
 )
 def test_real_stacks_give_all_modes(name):
     data = load(name)

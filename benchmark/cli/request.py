@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from benchmark import artefacts
 from benchmark.artefacts import ARTEFACTS
 from benchmark.cli import options
 from benchmark.cli.arguments import parse_seeds, split
-from benchmark.core.errors import UserError, unknown
+from benchmark.core.errors import unknown
 from benchmark.core.run import Run
 from benchmark.data import fetch
 from benchmark.experiments.job import Job
@@ -52,19 +53,19 @@ def resolve(arguments: argparse.Namespace) -> Request:
     if methods == ["all"]:
         methods = [] if names else list(job.modules)
     runs = _runs(job, names, methods, datasets)
-    _refuse_idle(job, runs)
+    _say_idle(job, runs)
     out = options.writable(arguments.out)
     if not arguments.plan:
         migrate(out, job.name)
     return Request(job, names, runs, out)
 
 
-def _refuse_idle(job: Job, runs: list[Run]) -> None:
-    """Raises UserError on a setting of a method that none of the runs has."""
+def _say_idle(job: Job, runs: list[Run]) -> None:
+    """Warns of a setting of a method that none of the runs has."""
     for owner in job.overrides:
         if owner in job.modules and owner not in {run.method for run in runs} | set(job.datasets):
             setting = f"--set {owner}.{next(iter(job.overrides[owner]))}"
-            raise UserError(f"{setting}: no run of {owner} is asked for; name it in --methods")
+            print(f"warning: {setting}: no run of {owner} is asked for", file=sys.stderr)
 
 
 def _runs(job: Job, names: list[str], methods: list[str], datasets: list[str]) -> list[Run]:

@@ -41,6 +41,8 @@ class DatasetSettings(Strict):
     # Methods or variants to train here where the command leaves that open, with the generator
     # updates of each: a comparison at equal time.
     updates: dict[str, Annotated[int, Field(ge=1, le=10**9)]] = {}
+    # Evaluations of those, this many updates apart, where counts over training are compared.
+    every: int | None = Field(None, ge=1, le=10**9)
     common: dict[str, Any] = {}  # settings of every method that has them
     methods: dict[str, dict[str, Any]] = {}
 
@@ -81,6 +83,7 @@ class Run(Strict):
                     "seeds",
                     "note",
                     "updates",
+                    "every",
                     "common",
                     "methods",
                 }  # fmt: skip

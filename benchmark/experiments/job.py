@@ -256,7 +256,10 @@ class Job:
         settings = self._settings(dataset, method, wanted=True)
         key = parse_label(method).key
         if method in budget.updates:
-            budget = budget.model_copy(update={"iterations": budget.updates[method]})
+            own: dict[str, int] = {"iterations": budget.updates[method]}
+            if budget.every:
+                own["evaluations"] = max(1, budget.updates[method] // budget.every)
+            budget = budget.model_copy(update=own)
         return [
             Run(
                 folder=self.folder,

@@ -45,9 +45,8 @@ class EMConfig(mog.MixtureConfig):
     """Settings of ``em``, besides those of ``mog``."""
 
     rho: float = later(0.3, gt=0, le=1)  # share of the newest batch in the statistics
-    dead: float = later(
-        0.01, gt=0, lt=1
-    )  # share of an even weight below which a component restarts
+    # share of an even weight below which a component restarts
+    dead: float = later(0.01, gt=0, lt=1)
     min_std: float = later(0.01, gt=0)  # least std of a component, coordinates times Spec.scale
 
 

@@ -23,9 +23,8 @@ class MixtureConfig(MethodConfig):
     """Settings of ``mog``."""
 
     components: int = Field(256, ge=1)  # Gaussians of the mixture
-    start_std: float = Field(
-        0.3, gt=0
-    )  # std of every component at first, coordinates times Spec.scale
+    # std of every component at first, coordinates times Spec.scale
+    start_std: float = Field(0.3, gt=0)
 
 
 def build(spec: Spec, cfg: MixtureConfig) -> Estimator:

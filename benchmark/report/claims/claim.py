@@ -10,25 +10,33 @@ from pydantic import Field
 from benchmark.core import strict_yaml
 from benchmark.core.errors import UserError
 from benchmark.core.schema import PROSE, Strict, at_line, read, validated
+from benchmark.report.claims.checks import Figure
 from benchmark.report.claims.rules import Rule
 
 SOURCE = Path(__file__).with_name("claims.yaml")
 
 
 class Claim(Strict):
-    """One statement of the paper. published: what it prints of it. enough: the share of the
-    released training from which on a failure counts. absent: why there may be no runs for it.
-    ours: whether the paper does not say it.
+    """One statement of the paper. published: what it prints of it. ours: whether the paper does not
+    say it. substitutes: datasets whose runs, with other settings, are told of beside.
     """
 
     id: str = Field(pattern=r"^[a-z0-9-]{1,40}$")
     text: str = Field(pattern=PROSE)
     place: str = Field(pattern=PROSE)
     published: str = Field("", max_length=80)
-    enough: float = Field(0.1, ge=0, le=1)
-    absent: str = Field("", max_length=300)
     ours: bool = False
+    substitutes: tuple[str, ...] = ()
     rule: Rule
+
+    @property
+    def computed(self) -> bool:
+        """Whether it rests on a figure's table, and on no runs."""
+        return isinstance(self.rule, Figure)
+
+    def on(self, dataset: str) -> Claim:
+        """The same of another dataset."""
+        return self.model_copy(update={"rule": self.rule.model_copy(update={"dataset": dataset})})
 
 
 class Ledger(Strict):

@@ -10,9 +10,11 @@ import pandas as pd
 from pydantic import Field
 
 from benchmark.experiments.labels import parse_label
+from benchmark.report.claims.curves import DIVERGENCES, scaled, unscaled
 from benchmark.report.claims.evidence import Evidence
 from benchmark.report.claims.finding import INFINITE, LEVEL, Finding, outcome_of
 from benchmark.report.claims.quantity import OverRuns
+from benchmark.report.claims.readiness import hurried, unlearned, unsettled
 from metrics.comparison import cautious, difference, permutation_p, superiority, t_difference
 
 
@@ -21,15 +23,14 @@ class Contrast(OverRuns):
 
     better: better than each. no_better: better than each by no more than ``margin``. no_worse:
     worse than none by more than ``margin``. alike: both. Seeds of variants of one method are pairs:
-    they start alike and see the same data, on one kind of device. rival: what the mean of at least
-    one of the others must reach, for a lead over them to mean anything.
+    they start alike and see the same data, on one kind of device. Divergences are compared by their
+    logarithms: the difference is shown as a ratio.
     """
 
     kind: Literal["better", "no_better", "no_worse", "alike"]
     method: str
     than: tuple[str, ...] = Field(min_length=1)
     margin: float = 0.0
-    rival: float | None = None
 
     def named(self) -> tuple[str, ...]:
         """The methods."""
@@ -37,18 +38,7 @@ class Contrast(OverRuns):
 
     def findings(self, evidence: Evidence) -> list[Finding]:
         """One per competitor."""
-        found = [contrast(self, evidence, self.method, m, len(self.than)) for m in self.than]
-        if self.rival is None or self._rivalled(evidence):
-            return found
-        reason = f"no competitor reaches {self.rival:g}: a lead over runs that learned nothing"
-        return [f._replace(outcome="open", reason=reason) if f.outcome == "holds" else f
-                for f in found]  # fmt: skip
-
-    def _rivalled(self, evidence: Evidence) -> bool:
-        """Whether some competitor's mean is at least as good as ``rival``."""
-        samples = [found[1] for m in self.than if (found := self.sample(evidence, m))]
-        sign = self.direction()
-        return any(sign * values.mean() >= sign * self.rival for values in samples)
+        return [contrast(self, evidence, self.method, m, len(self.than)) for m in self.than]
 
     def accepted(self) -> tuple[float, float]:
         """Where the difference, counted so that more is better, must lie."""
@@ -86,14 +76,15 @@ def contrast(
     """One method against one other."""
     better = "above" if rule.direction() > 0 else "below"
     others = {"no_better": "no better than", "no_worse": "no worse than", "alike": "like"}
-    words = others.get(rule.kind, better)
-    name = f"{rule.quantity()}, {method} {words} {other}"
+    ratio = ", ratio" if rule.metric in DIVERGENCES else ""
+    name = f"{rule.quantity()}{ratio}, {method} {others.get(rule.kind, better)} {other}"
     found = {m: rule.sample(evidence, m) for m in (method, other)}
     absent = [m for m, sample in found.items() if sample is None]
     if absent:
         return Finding(name, "missing", f"no runs of {' and '.join(absent)} on {rule.dataset}")
-    (label, a), (other_label, b) = found[method], found[other]
-    records = evidence.results.records(rule.dataset, (label, other_label))
+    labels = {m: label for m, (label, _) in found.items()}
+    a, b = (scaled(values, rule.metric) for _, values in found.values())
+    records = evidence.results.records(rule.dataset, labels.values())
     devices = {record["device"] for record in records if "device" in record}
     paired = parse_label(method).key == parse_label(other).key and len(devices) < 2
     if paired:
@@ -110,24 +101,31 @@ def contrast(
     strict = cautious(sign * a, sign * least, paired, 1 - (1 - LEVEL) / comparisons)
     oriented = (low, high) if sign > 0 else (-high, -low)
     outcome = outcome_of(oriented, strict, rule.accepted(), n, order)
-    if outcome[0] == "fails" and rule.statistic == "updates" and gap == 0:
-        outcome = ("open", "equal in every seed, as far as evaluations tell")
     if (replaced := int((least != b).sum())) and outcome[0] != "open":
         words = f"{replaced} of {len(b)} runs of {other} count as its worst finite one"
         # Against too good a rival, only success means anything.
         outcome = ("holds", words) if outcome[0] == "holds" else ("open", INFINITE)
-    if reason := rule.untimed(evidence, (label, other_label)):
-        return Finding(name, "open", reason, gap, n=n, labels=(label, other_label))
+    back = [unscaled(x, rule.metric) for x in (gap, low, high)]
+    shown = tuple(labels.values())
+    if reason := rule.untimed(evidence, shown) or unlearned(rule, evidence, labels):
+        return Finding(name, "open", reason, *back, n=n, labels=shown)
+    pending = ""
+    if outcome[0] != "open":
+        decided = (outcome[0], sign * gap, rule.accepted())
+        pending = (
+            hurried(rule, evidence, labels)
+            or unsettled(rule, evidence, labels[method], decided)
+            or unsettled(rule, evidence, labels[other], decided)
+        )
     return Finding(
         name,
         *outcome,
-        gap,
-        low,
-        high,
+        *back,
         superiority(sign * a, sign * b, paired),
         permutation_p(a, b, paired),
         n,
-        (label, other_label),
+        shown,
+        pending,
     )
 
 

@@ -1,11 +1,36 @@
-"""Numbers of one curve: what a run gained, lost, and when it reached a level."""
+"""Numbers of one curve: what a run gained and lost, when it got somewhere, where it ended."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from metrics import METRICS, Metric
+
+# Above 1 where a mode's samples are narrower than the mode.
+CONCENTRATION = "intra_mode_kl/intra_mode_kl_reverse"
+MEASURED = METRICS | {
+    CONCENTRATION: Metric("forward over reverse intra-mode KL", False, math.nan, 2)
+}
+# Counted in nats from 0 and orders of magnitude apart: they change by factors.
+DIVERGENCES = (
+    "intra_mode_kl", "intra_mode_kl_reverse", "kl", "js", "smnist_kl", "smnist_certain_kl",
+    "smnist_training_kl", CONCENTRATION,
+)  # fmt: skip
+LEAST = 1e-6  # nats; below, an estimate from samples is noise
+
+
+def scaled(values: Any, metric: str) -> Any:
+    """The scale on which a metric changes and is compared: logarithms of a divergence."""
+    return np.log(np.maximum(values, LEAST)) if metric in DIVERGENCES else values
+
+
+def unscaled(value: float, metric: str) -> float:
+    """Back from it."""
+    return float(np.exp(value)) if metric in DIVERGENCES else value
 
 
 def drops(curve: pd.Series) -> float:
@@ -29,12 +54,18 @@ def setbacks(curve: pd.Series) -> float:
     return 0.0 if curve.iloc[0] > 0 else math.inf
 
 
-def updates_to(curve: pd.Series, level: float) -> float:
-    """The first place from which on a curve is at least ``level``, to its end."""
-    kept = np.logical_and.accumulate((curve >= level).to_numpy()[::-1])[::-1]
-    return float(curve.index[kept.argmax()]) if kept.any() else math.inf
+def first_at(curve: pd.Series, level: float) -> float:
+    """The first place at which a curve is at least ``level``; infinite where it never is."""
+    there = curve.index[(curve >= level).to_numpy()]
+    return float(there[0]) if len(there) else math.inf
 
 
-LOSSES = ("drops", "setbacks")
-COUNTS = ("updates", *LOSSES)
-CURVES = {"average": lambda curve: float(curve.mean()), "drops": drops, "setbacks": setbacks}
+def thirds(curve: pd.Series) -> tuple[float, float]:
+    """Means of the middle and the last third of a curve; NaN of a curve too short for thirds."""
+    n = len(curve) // 3
+    if n == 0:
+        return math.nan, math.nan
+    return float(curve.iloc[-2 * n : -n].mean()), float(curve.iloc[-n:].mean())
+
+
+LOSSES = {"drops": drops, "setbacks": setbacks}

@@ -12,8 +12,10 @@ from __future__ import annotations
 import math
 from typing import Literal, NamedTuple
 
-LEVEL = 0.95
-MIN_SEEDS = 3  # two seeds have an interval 12.7 standard errors wide on either side
+from benchmark.report.claims.frozen import FROZEN
+
+LEVEL = FROZEN.interval
+MIN_SEEDS = FROZEN.least_seeds  # two seeds have an interval 12.7 standard errors wide on a side
 
 INFINITE = "no interval, since a run counts as infinite"
 
@@ -23,7 +25,7 @@ Outcome = Literal["holds", "fails", "open", "missing"]
 class Finding(NamedTuple):
     """One comparison. estimate, low, high: in the metric's own units. superiority: probability
     that a run of the method is better than one of its competitor. labels: whose runs it rests on.
-    beside: whether it only guards another one.
+    pending: why the runs decide it only so far.
     """
 
     comparison: str
@@ -36,7 +38,7 @@ class Finding(NamedTuple):
     p: float = math.nan
     n: int = 0
     labels: tuple[str, ...] = ()
-    beside: bool = False
+    pending: str = ""
 
 
 def outcome_of(

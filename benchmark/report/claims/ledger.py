@@ -35,14 +35,16 @@ def table(judged: list[Judged]) -> pd.DataFrame:
     estimate, low, high: a mean, or a difference of two methods, with its 95 % interval, in units of
     the metric. superiority: probability that the method is better in a run. p: Holm-corrected, of
     the exact test (of a slope, of its t test). n: runs of the smaller sample, or rows of a figure's
-    table. share: of the released training.
+    table. share: of the released training. substitute: what runs with other settings say.
+    to_decide: what runs that decide would cost.
     """
     rows = []
     for j in judged:
         c, d = j.claim, j.deciding
         rows.append(
             {
-                "claim": c.id, "verdict": j.verdict, "reason": j.reason, "text": c.text,
+                "claim": c.id, "verdict": j.verdict, "reason": j.reason,
+                "substitute": j.substitute, "to_decide": j.cost, "text": c.text,
                 "ours": c.ours, "place": c.place, "published": c.published,
                 "comparison": d.comparison, "comparisons": len(j.findings),
                 "estimate": d.estimate, "low": d.low,
@@ -79,12 +81,12 @@ def render(judged: list[Judged]) -> str:
         lines.append(f"{j.verdict.upper():14} {c.id}: {c.text} ({c.place}{published})")
         if d.outcome != "missing":
             lines.append(f"{'':15}{_numbers(d)}{_scale(j)}")
-        if j.reason:
-            lines.append(f"{'':15}{j.reason}")
+        for words in (j.reason, j.substitute, j.cost and f"to decide: {j.cost}"):
+            lines += [f"{'':15}{words}"] if words else []
     lines += ["", tally(judged)]
     lines.append(
-        "[95 % interval]; p: exact permutation test, Holm-corrected; released training: generator "
-        "updates times batch of the authors' code"
+        "[95 % interval]; p: exact permutation or log-rank test, Holm-corrected; released "
+        "training: generator updates times batch of the authors' code"
     )
     return "\n".join(map(printable, lines))
 

@@ -2,22 +2,18 @@
 
 A verdict is
 
-- supported: every comparison holds, in runs with enough training for it to mean something: BARELY
-  of the released one (an untrained generator may be within a bound, or ahead of another), and
-  ``enough`` where the claim is that there is no difference;
-- not supported: one fails, in runs of the released settings with at least ``enough`` of the
-  released training (generator updates times batch);
-- inconclusive: one holds or fails at a smaller scale, fails with other settings, or is open;
-- not run: evidence is missing.
+- supported, refuted: every comparison holds, or one fails, by fresh seeds of faithful runs that
+  learned, were long enough and have settled;
+- holds so far, fails so far: the same by runs that lack something of it, but learned;
+- undecided: a comparison is open;
+- not run: evidence with the released settings is missing.
 
-Claims that are ``ours`` and not the paper's are counted apart. Their bounds are for a preset of the
-project's own: its settings keep no failure from counting, ``enough`` is its share of the released
-training, and support takes none.
+What runs with other settings say stands beside it and decides nothing. Claims that are ``ours`` and
+not the paper's are counted apart, and name their settings themselves.
 
-Each claim rests on one folder of results, the best by what was run and not by what came out: first
-those with all comparisons, then with enough seeds, then with seconds that compare, or the densest
-evaluations, where these are what is claimed, then with the released settings, then the one with the
-most training.
+Each claim rests on one folder of results, the best by what was run and not by what came out: the
+one with most comparisons, with enough seeds, with fresh ones, with seconds that compare or the
+densest evaluations, where these are what is claimed, then with the most training and seeds.
 """
 
 from __future__ import annotations
@@ -26,23 +22,29 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from benchmark.experiments.extent import UNRELEASED, percent
-from benchmark.report.claims.checks import Figure
 from benchmark.report.claims.claim import Claim
 from benchmark.report.claims.curves import LOSSES
 from benchmark.report.claims.evidence import Evidence
 from benchmark.report.claims.finding import MIN_SEEDS, Finding
+from benchmark.report.claims.frozen import FROZEN
+from benchmark.report.claims.price import price
 from metrics.comparison import holm
 
-Verdict = Literal["supported", "not supported", "inconclusive", "not run"]
-VERDICTS: tuple[Verdict, ...] = ("supported", "not supported", "inconclusive", "not run")
-BARELY = 0.001
-ABSENCES = ("no_better", "no_worse", "alike")  # kinds of rules
+Verdict = Literal[
+    "supported", "refuted", "holds so far", "fails so far", "undecided", "not run"
+]  # fmt: skip
+VERDICTS: tuple[Verdict, ...] = (
+    "supported", "refuted", "holds so far", "fails so far", "undecided", "not run",
+)  # fmt: skip
+FINAL: tuple[Verdict, ...] = ("supported", "refuted")
 ORDER = ("fails", "missing", "open", "holds")  # of outcomes: the first present decides
+CHOSEN = f"by seeds that chose the rules (below {FROZEN.confirms_from})"
 
 
 class Judged(NamedTuple):
     """A claim with its verdict. findings: with Holm-corrected p. deciding: the finding that the
-    verdict rests on. share: of the released training; None for what is not trained.
+    verdict rests on. share: of the released training; None for what is not trained. substitute:
+    what runs with other settings say, in words. cost: of deciding it, where it is not.
     """
 
     claim: Claim
@@ -55,12 +57,42 @@ class Judged(NamedTuple):
     departures: str
     scale: str
     apt: tuple[bool, float]  # whether seconds compare; evaluations per update; where that matters
+    fresh: bool
+    substitute: str = ""
+    cost: str = ""
 
 
 def judge(claim: Claim, evidence: Iterable[Evidence]) -> Judged:
     """A claim's verdict on the best of some folders."""
-    candidates = [_judge(claim, folder) for folder in evidence]
-    return max(candidates, key=_rank)
+    folders = list(evidence)
+    found = [_judge(claim, view) for folder in folders for view in _views(claim, folder)]
+    faithful = [one for one in found if claim.ours or not one.departures]
+    elsewhere = [_judge(claim.on(name), folder) for name in claim.substitutes for folder in folders]
+    others = [one for one in (*found, *elsewhere) if not claim.ours and one.departures]
+    best = max(faithful or others, key=_rank)
+    if others and (not faithful or not _labels(best.findings)):
+        none = Finding(best.deciding.comparison, "missing", "no runs with the released settings")
+        best = best._replace(
+            verdict="not run", reason=none.reason, findings=[none], deciding=none, departures=""
+        )
+    cost = ""
+    if best.verdict not in FINAL and not claim.computed and not claim.ours:
+        cost = price(claim.rule, folders)
+    return best._replace(substitute=_substitute(others), cost=cost)
+
+
+def _views(claim: Claim, folder: Evidence) -> list[Evidence]:
+    """A folder whole, and its fresh seeds alone."""
+    return [folder, *([] if claim.computed else [folder.fresh(FROZEN.confirms_from)])]
+
+
+def _substitute(others: list[Judged]) -> str:
+    """What the best of the runs with other settings say that decide, in words."""
+    decided = [one for one in others if one.deciding.outcome in ("holds", "fails")]
+    if not decided:
+        return ""
+    best = max(decided, key=_rank)
+    return f"{best.deciding.outcome} in a substitute: {best.preset}, {best.departures}"
 
 
 def _judge(claim: Claim, folder: Evidence) -> Judged:
@@ -69,12 +101,37 @@ def _judge(claim: Claim, folder: Evidence) -> Judged:
     for i, p in zip(known, holm([findings[i].p for i in known]), strict=True):
         findings[i] = findings[i]._replace(p=p)
     share, departures, scale = _provenance(claim, folder, findings)
-    deciding = min(findings, key=lambda f: (ORDER.index(f.outcome), f.beside, _strength(f)))
-    verdict, reason = _verdict(claim, deciding, share, departures)
+    deciding = min(findings, key=_weight)
     apt = _apt(claim, folder, _labels(findings))
+    fresh = claim.computed or folder.since >= FROZEN.confirms_from
+    verdict, reason = _verdict(deciding, fresh)
     return Judged(
-        claim, verdict, reason, findings, deciding, folder.name, share, departures, scale, apt
-    )
+        claim, verdict, reason, findings, deciding, folder.name, share, departures, scale, apt,
+        fresh,
+    )  # fmt: skip
+
+
+def _weight(finding: Finding) -> tuple:
+    """What decides comes first: of comparisons that fail one that is not pending, of those that
+    hold one that is, then the least clear one.
+    """
+    pending = bool(finding.pending) != (finding.outcome == "holds")
+    width = finding.high - finding.low
+    clear = abs(finding.estimate) / width if width > 0 else float("inf")
+    return ORDER.index(finding.outcome), pending, clear
+
+
+def _verdict(deciding: Finding, fresh: bool) -> tuple[Verdict, str]:
+    if deciding.outcome == "missing":
+        return "not run", deciding.reason
+    if deciding.outcome == "open":
+        return "undecided", deciding.reason
+    holds = deciding.outcome == "holds"
+    lacking = [deciding.pending] if deciding.pending else []
+    lacking += [] if fresh else [CHOSEN]
+    if lacking:
+        return "holds so far" if holds else "fails so far", "; ".join(lacking)
+    return "supported" if holds else "refuted", deciding.reason
 
 
 def _apt(claim: Claim, folder: Evidence, labels: list[str]) -> tuple[bool, float]:
@@ -82,7 +139,7 @@ def _apt(claim: Claim, folder: Evidence, labels: list[str]) -> tuple[bool, float
     between two evaluations is not counted, so such counts are the better the denser these are.
     """
     rule = claim.rule
-    if isinstance(rule, Figure):
+    if claim.computed:
         return True, 0.0
     counted = rule.statistic in LOSSES
     budgets = [folder.results.recorded_budget(rule.dataset, label) for label in labels if counted]
@@ -90,44 +147,10 @@ def _apt(claim: Claim, folder: Evidence, labels: list[str]) -> tuple[bool, float
     return not rule.untimed(folder, labels), density
 
 
-def _strength(finding: Finding) -> float:
-    """How clear a comparison is; of those that hold, the least clear one is shown."""
-    width = finding.high - finding.low
-    return abs(finding.estimate) / width if width > 0 else float("inf")
-
-
-def _verdict(
-    claim: Claim, deciding: Finding, share: float | None, departures: str
-) -> tuple[Verdict, str]:
-    reason = deciding.reason
-    if deciding.outcome == "missing":
-        return "not run", f"{reason}: {claim.absent}" if claim.absent else reason
-    if deciding.outcome == "open":
-        return "inconclusive", reason
-    if deciding.outcome == "holds":
-        if share is not None and share < _needed(claim):
-            reason = f"holds at {percent(share)} of the released training, too little to support"
-            return "inconclusive", reason
-        return "supported", reason
-    if share is not None and share < claim.enough:
-        reason = f"fails at {percent(share)} of the released training, too little to refute"
-        return "inconclusive", reason
-    if departures and not claim.ours:
-        return "inconclusive", f"fails with other settings than the released ones: {departures}"
-    return "not supported", reason
-
-
-def _needed(claim: Claim) -> float:
-    """The share of the released training from which on a success counts."""
-    if claim.ours:
-        return 0.0
-    return claim.enough if claim.rule.kind in ABSENCES else min(BARELY, claim.enough)
-
-
 def _provenance(
     claim: Claim, folder: Evidence, findings: list[Finding]
 ) -> tuple[float | None, str, str]:
-    if isinstance(claim.rule, Figure):
+    if claim.computed:
         return None, "", "computed, not trained"
     dataset = claim.rule.dataset
     labels = _labels(findings)
@@ -150,8 +173,8 @@ def _rank(judged: Judged) -> tuple:
     return (
         present,
         min(seeds, MIN_SEEDS),
+        judged.fresh,
         judged.apt,
-        not judged.departures,
         judged.share or 0.0,
         seeds,
     )

@@ -57,7 +57,9 @@ def fill(template: str, values: dict[str, Any]) -> str:
         finalize=inert,
     )
     environment.filters |= {"code": code, "number": grids.number}
-    style, script = ((HERE / name).read_text() for name in ("page.css", "page.js"))
+    files = ("page.css", "page.js", "board.js")
+    style, *scripts = ((HERE / name).read_text() for name in files)
+    script = "".join(scripts)
     return environment.get_template(template).render(
         style=Markup(style),
         script=Markup(script),

@@ -12,10 +12,12 @@ from benchmark.report.claims.verdict import VERDICTS, Judged, extent, judge
 from benchmark.report.page.grids import Cell, Column, Grid, interval, number
 
 EXPLAINED = {
-    "supported": "Every comparison holds: its whole 95 % interval is on the claimed side.",
-    "not supported": "A comparison fails, with enough of the released training to count.",
-    "inconclusive": "Too little training, too few seeds, other settings, or too wide an interval.",
-    "not run": "There is no evidence here.",
+    "supported": "All comparisons hold, computed or by fresh seeds of runs that may decide.",
+    "refuted": "A comparison fails, computed or by fresh seeds of runs that may decide.",
+    "holds so far": "Holds with the released settings; longer runs or fresh seeds may change it.",
+    "fails so far": "Fails with the released settings; longer runs or fresh seeds may change it.",
+    "undecided": "Too wide an interval, too few seeds, or something compared has not learned.",
+    "not run": "There are no runs with the released settings here.",
 }
 
 
@@ -71,6 +73,10 @@ def show(judged: Judged) -> Shown:
         scale += ", other settings" if judged.departures else ""
     if ran and judged.departures:
         words.append(f"other settings than the released ones: {judged.departures}")
+    if judged.substitute:
+        words.append(judged.substitute)
+    if judged.cost:
+        words.append(f"to decide it: {judged.cost}")
     if ran and judged.scale:
         words.append(judged.scale)
     return Shown(
@@ -102,7 +108,7 @@ def _comparisons(judged: Judged) -> Grid:
         [Cell(f.comparison), Cell(f.outcome),
          Cell("" if f.outcome == "missing" else number(f.estimate), _interval(f)),
          Cell(number(f.superiority, 2)), Cell(f"{f.p:.2g}" if f.p == f.p else ""),
-         Cell(str(f.n) if f.n else ""), Cell(f.reason)]
+         Cell(str(f.n) if f.n else ""), Cell(f.pending or f.reason)]
         for f in judged.findings
     ]  # fmt: skip
     return Grid("", columns, rows)
