@@ -68,7 +68,8 @@ def train(asked: Request, how: Execution) -> int:
     code = DONE
     folder = asked.job.folder
     if not asked.runs or run_folders(how.out, folder):  # none where another process has all of them
-        code = rebuild.report(how.out, asked.job, asked.names, asked.shown())
+        names = asked.names or asked.drawn()
+        code = rebuild.report(how.out, asked.job, names, asked.shown())
     for event in missed:
         print(printable(f"{event.status}: {event.run}: {event.reason}"), file=sys.stderr)
     return FAILED if missed else code

@@ -10,7 +10,6 @@ from pathlib import Path
 from benchmark import artefacts
 from benchmark.core.errors import DONE, FAILED, StorageError, UserError, printable
 from benchmark.core.files import refuse_links, remove_parts
-from benchmark.core.paths import RESULTS
 from benchmark.experiments.job import Job
 from benchmark.report import page
 from benchmark.results import tables
@@ -64,8 +63,7 @@ def draw(name: str, results: Results, job: Job) -> int:
     start = time.monotonic()
     try:
         if name == PAGE:
-            out = results.folder.parent
-            paths = [page.write(out, job, results, "" if out == RESULTS else str(out))]
+            paths = [page.write(results.folder.parent, job, results)]
         else:
             paths = artefacts.load(name).draw(results, job)
     except StorageError:

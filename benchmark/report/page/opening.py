@@ -1,77 +1,82 @@
-"""What a page opens with: who came first on each dataset, in a sentence, and a table of all."""
+"""What a page says before anything else: who came first on a dataset, in a sentence."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import pandas as pd
 
 from benchmark.artefacts.drawing import style
-from benchmark.report.page.grids import Grid, final, number
-from benchmark.results.names import role
-from benchmark.results.tables import headlines
-from benchmark.results.view import Results
+from benchmark.report.page.grids import number
+from benchmark.results.leaderboard import shown
+from metrics import METRICS
 
-TOLD = 2  # metrics that the sentence names
+TOLD = 2  # scores that a sentence names
+CLAIMS = 2  # different ones that a headline can hold
 
 
 class Opening(NamedTuple):
-    """words: of one dataset's comparison. table: its methods, the best first."""
+    """claim: ``GAN comes first``, for a headline. words: the sentence behind it."""
 
+    claim: str
     words: str
-    table: Grid | None
 
 
-def of(results: Results, dataset: str) -> Opening:
-    """The opening of a dataset that has runs."""
-    part = results.summary[results.summary["dataset"] == dataset]
-    order = ranked(part)
-    return Opening(sentence(part, order), final(results, dataset, order))
-
-
-def ranked(part: pd.DataFrame) -> list[str]:
-    """The methods of one dataset's summary, by their headline metrics in turn; those of which
-    fewer runs are missed, before all.
-    """
-    shown = headlines(part)
-    wide = part.pivot(index="method", columns="metric", values="mean")
-
-    def place(method: str) -> tuple:
-        rows = part[part["method"] == method].iloc[0]
-        values = (wide.loc[method, name] for name in shown)
-        signs = (-1 if metric.higher_is_better else 1 for metric in shown.values())
-        worth = (s * v if v == v else float("inf") for s, v in zip(signs, values, strict=True))
-        return (rows["missed"] / rows["n"], *worth)
-
-    return sorted(dict.fromkeys(part["method"]), key=place)
-
-
-def sentence(part: pd.DataFrame, order: list[str]) -> str:
-    """``GAN comes first: 8.0 modes covered, 93.7 high quality (%); then LSGAN (7.1, 60.2).``, of
-    the methods that compete; whether the intervals of both overlap in what decides.
-    """
-    rivals = [method for method in order if role(method) != "reference"]
-    told = dict(list(headlines(part).items())[:TOLD])
-    by = part.set_index(["method", "metric"])
-
-    def values(method: str, labels: bool = False) -> str:
-        found = ((by.loc[(method, name), "mean"], metric) for name, metric in told.items())
-        return ", ".join(
-            f"{metric.label} {number(v, metric.digits)}" if labels else number(v, metric.digits)
-            for v, metric in found
-        )
-
-    if not rivals or not told:
-        return ""
+def of(rows: pd.DataFrame) -> Opening:
+    """What the rows of one dataset say, the best of them first (``leaderboard.ranked``)."""
+    rivals = rows[rows["role"] != "reference"]
+    if rivals.empty:
+        return Opening("", "")
+    first, name = rivals.iloc[0], style.name(rivals.iloc[0]["method"])
     if len(rivals) == 1:
-        return f"{style.name(rivals[0])}, compared with no other method: {values(rivals[0], True)}."
-    first, second = rivals[:2]
-    words = f"{style.name(first)} comes first ({values(first, True)}), then "
-    words += f"{style.name(second)} ({values(second)})"
-    name = next((n for n in told if by.loc[(first, n), "mean"] != by.loc[(second, n), "mean"]), "")
-    ends = [by.loc[(m, name)] for m in (first, second)] if name else []
-    if any(end["low"] != end["low"] for end in ends):
-        return f"{words}; a single seed says nothing of chance."
-    if not ends or max(e["low"] for e in ends) <= min(e["high"] for e in ends):
-        return f"{words}; their intervals overlap."
-    return f"{words}; their 95 % intervals of {told[name].label} do not overlap."
+        return Opening(f"{name} alone", f"{name}, compared with no other: {_values(first)}.")
+    second = rivals.iloc[1]
+    words = f"{name}: {_values(first)}; then {style.name(second['method'])}: {_values(second)}"
+    if not first["learned"]:
+        return Opening("nothing has learned", f"No method has half of its samples right. {words}.")
+    lead, why = _lead(first, second)
+    return Opening(f"{name} {lead}", f"{words}; {why}.")
+
+
+def headline(openings: Mapping[str, Opening], most: int = CLAIMS) -> str:
+    """``GAN comes first on ring and grid; nothing has learned on toy1d``, by dataset: the first so
+    many different claims.
+    """
+    places: dict[str, list[str]] = {}
+    for dataset, opening in openings.items():
+        places.setdefault(opening.claim, []).append(dataset)
+    places.pop("", None)
+    told = list(places.items())[:most]
+    text = "; ".join(f"{claim} on {_listed(found)}" for claim, found in told)
+    return text[:1].upper() + text[1:]
+
+
+def _lead(first: pd.Series, second: pd.Series) -> tuple[str, str]:
+    """How far the first is ahead of the second, by the first score in which they differ, and how
+    that is known.
+    """
+    chance = "is ahead, within chance,"
+    if not second["learned"]:
+        return "comes first", "that one has less than half of its samples right"
+    differ = [n for n in shown(pd.DataFrame([first, second])) if first[n] != second[n]]
+    if not differ:
+        return "shares the first place", "equal in every score"
+    name = differ[0]
+    low, high = (
+        [float(row[f"{name}_{end}"]) for row in (first, second)] for end in ("low", "high")
+    )
+    if any(end != end for end in low + high):
+        return chance, "a single seed says nothing of chance"
+    if max(low) <= min(high):
+        return chance, f"their intervals of {METRICS[name].label} overlap"
+    return "comes first", f"their intervals of {METRICS[name].label} are apart"
+
+
+def _values(row: pd.Series) -> str:
+    told = shown(row.to_frame().T)[:TOLD]
+    return ", ".join(f"{METRICS[n].label} {number(row[n], METRICS[n].digits)}" for n in told)
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

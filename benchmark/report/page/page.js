@@ -275,31 +275,6 @@
     draw();
   }
 
-  // A heading sorts its table, by number where both are; again, the other way round.
-  function sortable(table) {
-    const heads = [...table.tHead.rows[0].cells], body = table.tBodies[0];
-    const number = (text) => text.startsWith("∞") ? Infinity : text.startsWith("−∞") ? -Infinity :
-      parseFloat(text.replace("−", "-").replaceAll(",", ""));
-    heads.forEach((head, i) => {
-      const at = heads.slice(0, i).reduce((sum, h) => sum + h.colSpan, 0);
-      const sort = () => {
-        const up = head.ariaSort === "descending" || (!head.ariaSort && head.className === "text") ? 1 : -1;
-        for (const h of heads) h.removeAttribute("aria-sort");
-        head.setAttribute("aria-sort", up > 0 ? "ascending" : "descending");
-        const text = (row) => row.cells[at].textContent.trim();
-        const order = (a, b) => {
-          const [x, y] = [number(text(a)), number(text(b))];
-          return isNaN(x) || isNaN(y) ? isNaN(x) - isNaN(y) || up * text(a).localeCompare(text(b)) : up * (x - y || 0);
-        };
-        body.append(...[...body.rows].sort(order));
-      };
-      head.tabIndex = 0;
-      head.addEventListener("click", sort);
-      head.addEventListener("keydown", (e) => { if (e.key === "Enter") sort(); });
-    });
-  }
-  document.querySelectorAll("table.sortable").forEach(sortable);
-
   // What a link points at must be open.
   function reveal() {
     const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));

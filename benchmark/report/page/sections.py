@@ -153,25 +153,25 @@ def _absent(
     results: Results, job: Job, name: str, entry: Paper, drawn: bool, said: str
 ) -> list[tuple[str, str]]:
     """What there is none of here, with the command that makes it."""
-    wanted = job.feeding(name)
+    wanted, asked = job.feeding(name), ("--reproduce", name)
     if entry.trained and not wanted:
-        return [(f"The preset {job.name} has no runs for it.", command(name, SHIPPED, said=said))]
+        words = f"The preset {job.name} has no runs for it."
+        return [(words, command(asked, SHIPPED, None, said))]
     missing = [d for d in wanted if not results.among([d, *job.stand_ins([d])])]
-    found = []
     if missing:
-        found.append(
-            (f"No runs on {' and '.join(missing)} here.", command(name, job.source, job, said))
-        )
+        words = f"No runs on {' and '.join(missing)} here."
     elif not drawn:
-        found.append(("Not drawn here.", command(name, job.source, job, said)))
-    return found
+        words = "Not drawn here."
+    else:
+        return []
+    return [(words, command(asked, job.source, job, said))]
 
 
-def command(name: str, preset: str, job: Job | None = None, said: str = "") -> str:
-    """The shell command that trains what an artefact lacks and draws it, with the changed budgets
-    that the folder stands for, plugins, and ``--out`` where it must be said.
+def command(asked: tuple[str, ...], preset: str, job: Job | None, said: str) -> str:
+    """The shell command that does what is asked for of a preset; of a job's folder with its plugins
+    and changed budgets. said: ``--out``, where it must be said.
     """
-    words = ["python", "-m", "benchmark", "--reproduce", name, "--preset", preset]
+    words = ["python", "-m", "benchmark", *asked, "--preset", preset]
     if job:
         words += [word for file in job.plugins for word in ("--plugin", file)]
         for owner in (o for o in job.overrides if o in job.datasets):
