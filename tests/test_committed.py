@@ -11,7 +11,8 @@ import pytest
 from benchmark.experiments.job import Job
 from benchmark.report import page
 from benchmark.report.claims import ledger
-from benchmark.report.page import overall
+from benchmark.report.claims.evidence import every
+from benchmark.report.page import board, overall
 from benchmark.results import tables
 from benchmark.results.scale import scale_of
 from benchmark.results.view import Results
@@ -45,3 +46,8 @@ def test_the_ledger_and_its_page(copy):
     ledger.write(copy, None, judged)
     overall.write(copy, judged)
     same(copy, "claims.csv", "claims_details.csv", "index.html")
+
+
+def test_the_leaderboard(copy):
+    board.write(copy, every(copy))
+    same(copy, board.TABLE, board.PAGE)

@@ -9,6 +9,7 @@ from benchmark.report.claims.evidence import Evidence
 from benchmark.report.claims.verdict import judge
 from benchmark.results.scale import clocks
 from benchmark.results.view import Results
+from benchmark.store import provenance
 
 FRESH = (5, 6, 7)
 
@@ -59,6 +60,12 @@ def test_seconds_beside_other_programs_and_of_seeds_in_one_are_no_measure(tmp_pa
         found, reason = verdict(rule, tmp_path, preset)
         assert found == "undecided" and words in reason
     assert Results(tmp_path, "quick").hours() == pytest.approx(21 / 3600)
+
+
+def test_a_run_records_that_others_ran_beside(monkeypatch):
+    assert "shared" not in provenance.machine("cpu")
+    monkeypatch.setenv(provenance.SHARED, "1")
+    assert provenance.machine("cpu")["shared"] is True
 
 
 def test_seconds_that_compare_are_better_evidence_than_more_training(tmp_path):

@@ -104,8 +104,8 @@ def rows(results: Results, datasets: list[str]) -> pd.DataFrame:
 
 
 def published() -> pd.DataFrame:
-    """Rows of ``results/published`` on Stacked MNIST, modes and KL joined."""
-    table = printed().query("dataset == 'stacked_mnist'")
+    """What the paper and PacGAN print of Stacked MNIST, modes and KL joined."""
+    table = printed().query("dataset == 'stacked_mnist' and source in ('LBT paper', 'PacGAN')")
     keys = ["source", "place", "networks", "method", "note"]
     wide = table.pivot_table(
         index=keys, columns="metric", values=["value", "error"], sort=False, dropna=False

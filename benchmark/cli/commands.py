@@ -23,15 +23,16 @@ def show_list(method: str, plugins: tuple[str, ...]) -> int:
 
 
 def claims(out: Path, preset: str | None) -> int:
-    """Print and write the claims ledger, without a preset as a page too."""
+    """Print and write the claims ledger, without a preset as a page too, and the leaderboard."""
     from benchmark.report.claims import ledger
-    from benchmark.report.page import overall
+    from benchmark.report.claims.evidence import every
+    from benchmark.report.page import board, overall
 
     judged = ledger.of(options.writable(out), preset)
     paths = ledger.write(out, preset, judged)
     print("\n".join([ledger.render(judged), "", *map(str, paths)]))
     if preset is None:
-        print(overall.write(out, judged))
+        print("\n".join(map(str, [*board.write(out, every(out)), overall.write(out, judged)])))
     return DONE
 
 
