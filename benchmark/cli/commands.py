@@ -32,7 +32,9 @@ def claims(out: Path, preset: str | None) -> int:
     paths = ledger.write(out, preset, judged)
     print("\n".join([ledger.render(judged), "", *map(str, paths)]))
     if preset is None:
-        print("\n".join(map(str, [*board.write(out, every(out)), overall.write(out, judged)])))
+        found = every(out)
+        paths = [*board.write(out, found), overall.write(out, judged, found)]
+        print("\n".join(map(str, paths)))
     return DONE
 
 
