@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmark.core.paths import spelled
 from benchmark.experiments.job import Job
 from benchmark.report import page
 from benchmark.report.claims import ledger
@@ -18,6 +19,7 @@ from benchmark.results.scale import scale_of
 from benchmark.results.view import Results
 
 COMMITTED = Path(__file__).resolve().parent.parent / "results" / "committed"
+SAID = spelled(COMMITTED)  # of the commands on its pages
 PRESETS = sorted(path.name for path in COMMITTED.iterdir() if path.is_dir())
 
 
@@ -36,7 +38,7 @@ def same(copy: Path, *files: str) -> None:
 def test_tables_and_page_of_a_preset(copy, preset):
     job, results = Job(preset), Results(copy, preset)
     tables.write(results, partial(scale_of, results, job))
-    page.write(copy, job, results)
+    page.write(copy, job, results, SAID)
     made = ("metrics.csv", "summary.csv", "summary.md", "equal_time.csv", "index.html")
     same(copy, *(f"{preset}/{name}" for name in made))
 
@@ -44,10 +46,15 @@ def test_tables_and_page_of_a_preset(copy, preset):
 def test_the_ledger_and_its_page(copy):
     judged = ledger.of(copy)
     ledger.write(copy, None, judged)
-    overall.write(copy, judged)
+    overall.write(copy, judged, every(copy), SAID)
     same(copy, "claims.csv", "claims_details.csv", "index.html")
 
 
 def test_the_leaderboard(copy):
-    board.write(copy, every(copy))
+    board.write(copy, every(copy), SAID)
     same(copy, board.TABLE, board.PAGE)
+
+
+def test_commands_name_the_folder_as_the_checkout_does(tmp_path):
+    assert SAID == "results/committed" and spelled(Path("results")) == ""
+    assert spelled(COMMITTED.parent) == "" and spelled(tmp_path) == str(tmp_path)

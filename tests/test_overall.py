@@ -15,6 +15,7 @@ from benchmark.experiments.job import Job
 from benchmark.report import page
 from benchmark.report.claims import ledger
 from benchmark.report.claims.claim import load as load_claims
+from benchmark.report.claims.evidence import every
 from benchmark.report.page import overall
 
 STRANGE = "a b#<img src=x onerror=alert(1)>"  # a folder that somebody left there
@@ -99,7 +100,7 @@ def test_our_additions_are_apart_and_not_counted(folder):
         else j
         for j in judged
     ]
-    text = page.fill("overall.html", overall.content(folder, ours))
+    text = page.fill("overall.html", overall.content(folder, ours, every(folder)))
     read = Reader(text)
     assert "2 supported" in read.text and "3 supported" not in read.text
     beyond = read.text[read.text.rindex("Beyond the paper") :]
@@ -107,7 +108,9 @@ def test_our_additions_are_apart_and_not_counted(folder):
     assert {"claim-ring-modes", "claim-grid-modes"} <= read.ids
     assert text.index('id="claim-ring-modes-lbt-gan"') < text.index('id="beyond"')
     assert text.index('id="beyond"') < text.index('id="claim-ring-modes"')
-    assert "Beyond the paper" not in page.fill("overall.html", overall.content(folder, judged))
+    assert "Beyond the paper" not in page.fill(
+        "overall.html", overall.content(folder, judged, every(folder))
+    )
 
 
 def test_it_is_written_without_a_preset_only_and_equally(folder, written, capsys):

@@ -21,7 +21,7 @@ def draw(results: Results, job: Job) -> list[Path]:
     shown = {d: job.budget(d).data for d in job.feeding("fig2")}
     shown |= {d: d for d in results.strangers(job)}
     note = scale_of(results, job, *results.among(shown))
-    return densities.draw(results, shown, results.figures / "fig2", note)
+    return densities.draw(results, shown, results.figures / "fig2", note, job.data)
 
 
 ARTEFACT = Artefact(needs, draw)

@@ -32,7 +32,9 @@ def claims(out: Path, preset: str | None) -> int:
     paths = ledger.write(out, preset, judged)
     print("\n".join([ledger.render(judged), "", *map(str, paths)]))
     if preset is None:
-        print("\n".join(map(str, [*board.write(out, every(out)), overall.write(out, judged)])))
+        found = every(out)
+        paths = [*board.write(out, found), overall.write(out, judged, found)]
+        print("\n".join(map(str, paths)))
     return DONE
 
 
@@ -69,7 +71,8 @@ def train(asked: Request, how: Execution) -> int:
     code = DONE
     folder = asked.job.folder
     if not asked.runs or run_folders(how.out, folder):  # none where another process has all of them
-        code = rebuild.report(how.out, asked.job, asked.names, asked.shown())
+        names = asked.names or asked.drawn()
+        code = rebuild.report(how.out, asked.job, names, asked.shown())
     for event in missed:
         print(printable(f"{event.status}: {event.run}: {event.reason}"), file=sys.stderr)
     return FAILED if missed else code

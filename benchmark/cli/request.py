@@ -32,6 +32,11 @@ class Request(NamedTuple):
         """Datasets and labels of the runs."""
         return {(run.dataset, run.label) for run in self.runs}
 
+    def drawn(self) -> list[str]:
+        """The figures that show any method on the datasets of the runs: densities and curves."""
+        datasets = {run.dataset for run in self.runs}
+        return [name for name in ("fig2", "fig3") if datasets & set(self.job.feeding(name))]
+
 
 def resolve(arguments: argparse.Namespace) -> Request:
     """What the options name. Raises UserError on any that names nothing or makes no sense."""

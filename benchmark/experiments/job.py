@@ -52,7 +52,7 @@ class Job:
         plugged = [name for name in self.modules if name not in REGISTRY]
         self.usual = [*PAPER, *REFERENCES, *plugged]  # what is compared where nothing is named
         self.preset = load_preset(preset, self.modules)
-        self.plugins = [Path(path).name for path in plugins]
+        self.plugins = plugins
         about = {entry.data or name for name, entry in self.preset.datasets.items()}
         added = [d for d in self.data if d not in {*DATASETS, *about} and self.has(d)]
         self.datasets = [*self.preset.datasets, *added]

@@ -1,4 +1,4 @@
-"""The rows of a leaderboard: every method on every dataset whose modes are counted.
+"""The rows of a leaderboard: every method on every dataset that has a score.
 
 A row is one method, or variant, of one experiment of one preset, over its seeds. Rows of other
 budgets, batches and machines stand side by side: the columns say which, and seconds compare only
@@ -21,19 +21,22 @@ from benchmark.results.summary import modes_of
 from benchmark.results.view import Results
 from methods import REGISTRY
 from methods.base import Spec
+from metrics import METRICS
 
-# Of a family, what decides between methods, best first, and the shape of a point.
-METRICS = {
-    "plane": ("modes_covered", "high_quality_pct", "intra_mode_kl", "sliced_w2"),
-    "stacks": ("smnist_modes", "smnist_kl", "smnist_certain_modes"),
-}
-SHAPES = {"plane": (2,), "stacks": (3, 28, 28)}
+# What decides between methods, the weightiest first: of points in the plane, stacks of digits,
+# points on the line, photographs. No two of these measure the same.
+DECIDING = (
+    "modes_covered", "high_quality_pct", "intra_mode_kl", "sliced_w2",
+    "smnist_modes", "smnist_kl", "smnist_certain_modes",
+    "js", "kl", "fid", "kid",
+)  # fmt: skip
+SHAPES = {"plane": (2,), "stacks": (3, 28, 28)}  # of a point
 PLAYERS = ("theta", "phi", "psi", "xi")
 SHARP = 90.0  # per cent of high quality that ``reached`` asks for, of all modes
+LEARNED = 50.0  # per cent below which modes are covered by chance: noise covers many
 COLUMNS = [
     "data", "preset", "experiment", "method", "role", "seeds", "missed", "updates", "batch",
-    *(f"{name}{end}" for shown in METRICS.values() for name in shown
-      for end in ("", "_low", "_high")),
+    *(f"{name}{end}" for name in DECIDING for end in ("", "_low", "_high")),
     "modes", "reached", "seconds_to_reach", "seconds", "parameters", "hardware",
 ]  # fmt: skip
 
@@ -48,8 +51,9 @@ def leaderboard(results: Results, preset: str) -> pd.DataFrame:
     """
     rows = []
     for (dataset, method), part in results.summary.groupby(["dataset", "method"], sort=False):
-        data = results.data(dataset)
-        if family(data) not in METRICS:
+        data, found = results.data(dataset), part.set_index("metric")
+        scores = [name for name in DECIDING if name in found.index]
+        if not scores:
             continue
         budget, first = results.recorded_budget(dataset, method), part.iloc[0]
         row = {
@@ -64,33 +68,57 @@ def leaderboard(results: Results, preset: str) -> pd.DataFrame:
             **{"seeds": first["n"], "missed": first["missed"], "updates": first["steps"]},
             "seconds": first["seconds"],
         }
-        found = part.set_index("metric")
-        for name in METRICS[family(data)]:
-            if name in found.index:
-                ends = {"": "mean", "_low": "low", "_high": "high"}
-                row |= {f"{name}{end}": found.loc[name, of] for end, of in ends.items()}
+        for name in scores:
+            ends = {"": "mean", "_low": "low", "_high": "high"}
+            row |= {f"{name}{end}": found.loc[name, of] for end, of in ends.items()}
         rows.append(row | _reach(dataset, results.parts[dataset, method]))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def ranked(table: pd.DataFrame, data: str) -> pd.DataFrame:
-    """The rows on one dataset, the best first."""
-    part = table[table["data"] == data].assign(certain=lambda t: -t["missed"] / t["seeds"])
-    shown = METRICS[family(data)][:3]
-    falls = {"intra_mode_kl", "smnist_kl"}
-    keys = ["certain", *shown]
-    part = part.sort_values(keys, ascending=[k in falls for k in keys], kind="stable")
-    return part.drop(columns="certain")
+def ranked(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows on one dataset, the best first; ``learned`` says whether half of the samples are of high
+    quality, where that is measured.
+
+    References come last, before them what never learned, and before these what runs diverged of.
+    """
+    rows = rows.assign(
+        learned=~(rows["high_quality_pct"] < LEARNED),
+        apart=rows["role"] == "reference",
+        lost=rows["missed"] / rows["seeds"],
+    )
+    better = [METRICS[name].higher_is_better for name in DECIDING]
+    order = ["apart", "learned", "lost", *DECIDING]
+    rows = rows.sort_values(order, ascending=[True, False, True, *(not b for b in better)],
+                            kind="stable")  # fmt: skip
+    return rows.drop(columns=["apart", "lost"])
+
+
+def shown(rows: pd.DataFrame) -> list[str]:
+    """The scores that any of the rows has."""
+    return [name for name in DECIDING if rows[name].notna().any()]
+
+
+def best(rows: pd.DataFrame) -> dict[str, float]:
+    """The best value of every score among the methods that learned, where two or more compete."""
+    rivals = rows[rows["learned"] & (rows["role"] != "reference")]
+    if len(rivals) < 2:
+        return {}
+    return {
+        name: rivals[name].max() if METRICS[name].higher_is_better else rivals[name].min()
+        for name in shown(rivals)
+    }
 
 
 def _reach(dataset: str, runs: pd.DataFrame) -> dict[str, float]:
     """modes, reached and seconds_to_reach of the rows of a method's runs on data in the plane."""
     modes = modes_of(dataset, runs)
-    value = {name: rows.set_index(["seed", "step"]) for name, rows in runs.groupby("metric")}
-    if not {"modes_covered", "high_quality_pct"} <= set(value):
+    covered, quality = (
+        runs[runs["metric"] == name].set_index(["seed", "step"])[["value", "seconds"]]
+        for name in ("modes_covered", "high_quality_pct")
+    )
+    if covered.empty or quality.empty:
         return {"modes": modes}
-    all_modes = value["modes_covered"]["value"] >= modes
-    both = value["high_quality_pct"][all_modes & (value["high_quality_pct"]["value"] >= SHARP)]
+    both = quality[(covered["value"] >= modes) & (quality["value"] >= SHARP)]
     seconds = both.groupby("seed")["seconds"].min().reindex(runs["seed"].unique()).fillna(math.inf)
     return {
         "modes": modes,
@@ -105,10 +133,10 @@ def _hardware(results: Results, dataset: str, method: str) -> str:
 
 
 def parameters(data: str, record: dict[str, Any], method: str) -> float:
-    """Trained numbers of all players, as the code of today counts them; NaN of a plugin's method
-    and of settings that this code does not know.
+    """Trained numbers of all players, as the code of today counts them; NaN of a plugin's method,
+    of data of other shapes and of settings that this code does not know.
     """
-    if names.key(method) not in REGISTRY:
+    if names.key(method) not in REGISTRY or family(data) not in SHAPES:
         return math.nan
     module = load_module(REGISTRY[names.key(method)])
     budget = record.get("budget", {})

@@ -6,7 +6,10 @@ well below the width of a mode. Each panel has its own colour scale, as in the p
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import seaborn as sns
@@ -14,6 +17,8 @@ from matplotlib import pyplot as plt
 from scipy.ndimage import gaussian_filter
 
 from benchmark.artefacts.drawing import style
+from benchmark.data import Entry, load
+from benchmark.data.noise import draw as normals
 from benchmark.results.summary import ordered
 from benchmark.results.view import Results
 
@@ -21,18 +26,32 @@ from benchmark.results.view import Results
 # do not say: they are older than these were kept with them.
 OLDER = {"ring": (1.5, 1.5, 0.02), "grid": (1.5, 1.15, 0.005)}
 COLUMNS = 5
+POINTS = 100_000  # of the data, where no run drew them
 
 
-def draw(results: Results, datasets: dict[str, str], stem: Path, note: str) -> list[Path]:
+class Panel(NamedTuple):
+    """A density. kept: as ``samples.npz`` has it."""
+
+    title: str
+    kept: dict[str, np.ndarray]
+
+
+def draw(
+    results: Results,
+    datasets: dict[str, str],
+    stem: Path,
+    note: str,
+    sources: Mapping[str, Entry] = MappingProxyType({}),
+) -> list[Path]:
     """Write stem.png and .svg, of the methods with samples; nothing where none has.
 
-    ``datasets``: those of the results, with the data each draws from.
+    ``datasets``: those of the results, with the data each draws from. ``sources``: of data that are
+    drawn themselves, where no run is of them.
     """
     rows = []
-    for dataset in datasets:
-        labels = [m for m in ordered(results.methods(dataset)) if drawable(results, dataset, m)]
-        labels.sort(key=lambda m: m != "oracle")
-        rows += [(dataset, labels[i : i + COLUMNS]) for i in range(0, len(labels), COLUMNS)]
+    for dataset, data in datasets.items():
+        found = _panels(results, dataset, sources.get(data))
+        rows += [(data, found[i : i + COLUMNS]) for i in range(0, len(found), COLUMNS)]
     if not rows:
         return []
     size = style.PAGE_WIDTH / COLUMNS
@@ -44,19 +63,37 @@ def draw(results: Results, datasets: dict[str, str], stem: Path, note: str) -> l
             squeeze=False,
             layout="constrained",
         )
-        for line, (dataset, labels) in zip(axes, rows, strict=True):
-            for axis in line[len(labels) :]:
+        for line, (data, found) in zip(axes, rows, strict=True):
+            for axis in line[len(found) :]:
                 axis.set_axis_off()
-            for axis, label in zip(line, labels, strict=False):
-                panel(axis, datasets[dataset], results.samples(dataset, label))
-                missed = results.missed(dataset, label)
-                title = style.name(label) + (f" ({missed} missed)" if missed else "")
+            for axis, (title, kept) in zip(line, found, strict=False):
+                panel(axis, data, kept)
                 axis.set_title(style.plain(title), pad=2, fontsize=min(8, 160 / len(title)))
-            line[0].set_ylabel(datasets[dataset])
+            line[0].set_ylabel(data)
         figure.supxlabel(style.lines(note), fontsize=6)
         paths = style.save(figure, stem)
         plt.close(figure)
     return paths
+
+
+def _panels(results: Results, dataset: str, source: Entry | None) -> list[Panel]:
+    """The data first, then every method with samples; none without such a method."""
+    labels = [m for m in ordered(results.methods(dataset)) if drawable(results, dataset, m)]
+    labels.sort(key=lambda m: m != "oracle")
+    found = []
+    for label in labels:
+        missed = results.missed(dataset, label)
+        title = style.name(label) + (f" ({missed} missed)" if missed else "")
+        found.append(Panel(title, results.samples(dataset, label)))
+    if found and source and "oracle" not in labels:
+        found.insert(0, Panel(style.name("oracle"), real(results.data(dataset), source)))
+    return found
+
+
+def real(data: str, source: Entry) -> dict[str, np.ndarray]:
+    """Points of the data, kept as a method's samples are."""
+    dataset = load(data, plugin=source.module)
+    return dataset.keep(dataset.push(normals(0, data, "evaluation", 0, (POINTS, dataset.push_dim))))
 
 
 def drawable(results: Results, dataset: str, label: str) -> bool:

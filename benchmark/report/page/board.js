@@ -1,6 +1,8 @@
 "use strict";
 // Leaderboards: a heading sorts, the search field and the boxes filter. Nothing is loaded.
 (() => {
+  const MANY = 9; // rows from which on filters help
+
   const number = (text) => text === "" || text === "nan" ? NaN : text === "inf" ? Infinity : Number(text);
 
   function compare(a, b, numeric) {
@@ -47,7 +49,7 @@
     }
     search.addEventListener("input", filter);
     for (const box of boxes) box.addEventListener("change", filter);
-    controls.hidden = false;
+    controls.hidden = rows.length < MANY;
     filter();
   }
 })();

@@ -12,9 +12,6 @@ import pandas as pd
 from benchmark.artefacts.drawing import style
 from benchmark.data import DATASETS
 from benchmark.results.equal_time import MEASURED
-from benchmark.results.published import comparable
-from benchmark.results.tables import headlines, over
-from benchmark.results.view import Results
 from metrics import METRICS, Metric
 
 Kind = Literal["text", "number", "estimate"]
@@ -72,36 +69,6 @@ def interval(low: float, high: float, digits: int | None = None) -> str:
     """``[low, high]``; nothing where there is none."""
     missing = any(pd.isna(end) for end in (low, high))
     return "" if missing else f"[{number(low, digits)}, {number(high, digits)}]"
-
-
-def final(results: Results, dataset: str) -> Grid | None:
-    """Values at the end of training, the paper's beside them; None where nothing ran."""
-    summary = results.summary
-    part = summary[summary["dataset"] == dataset]
-    if part.empty:
-        return None
-    shown = headlines(part)
-    published = {(m, n): v for (d, m, n), v in comparable().items() if d == dataset}
-    theirs = {name for (_, name) in published if name in shown}
-    columns = [Column("method", "text")]
-    for name, metric in shown.items():
-        columns.append(Column(metric.label, "estimate"))
-        columns += [Column("paper")] if name in theirs else []
-    columns += [Column("seeds"), Column("updates"), Column("s/run")]
-    rows = []
-    for method, found in part.groupby("method", sort=False):
-        by, first = found.set_index("metric"), found.iloc[0]
-        cells = [Cell(style.name(method))]
-        for name, metric in shown.items():
-            row = by.loc[name]
-            ends = interval(row["low"], row["high"], metric.digits)
-            cells.append(Cell(number(row["mean"], metric.digits), ends + over(row)))
-            cells += [Cell(number(published.get((method, name))))] if name in theirs else []
-        missed = f" ({first['missed']} missed)" if first["missed"] else ""
-        cells += [Cell(f"{first['n']}{missed}"), Cell(number(int(first["steps"])))]
-        rows.append([*cells, Cell(number(first["seconds"], 0))])
-    words = "At the end of training: mean [95 % interval over seeds], of a KL median [range]."
-    return Grid(words, columns, rows)
 
 
 def equal_time(table: pd.DataFrame, dataset: str) -> list[Grid]:

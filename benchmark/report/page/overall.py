@@ -1,4 +1,5 @@
-"""All results under a folder as one page: every claim on its best evidence, and the way to it.
+"""All results under a folder as one page: the answer, every claim on its best evidence, and the way
+to it.
 
 Beside the pages of the presets (``benchmark.report.page``), which it links to, and made like them.
 """
@@ -13,7 +14,8 @@ from benchmark.core.files import write_text
 from benchmark.experiments.presets import load_preset, preset_names
 from benchmark.report.claims.evidence import Evidence, every
 from benchmark.report.claims.verdict import Judged
-from benchmark.report.page import NAME, fill, verdicts
+from benchmark.report.page import board, opening, verdicts
+from benchmark.report.page.template import NAME, fill
 from benchmark.store.folder import run_folders
 
 
@@ -30,23 +32,39 @@ class Folder(NamedTuple):
     claims: int
 
 
-def write(out: Path, judged: list[Judged]) -> Path:
-    """index.html under ``out``, of its whole ledger; the old one stays where this fails."""
+def write(
+    out: Path,
+    judged: list[Judged],
+    found: list[Evidence] | None = None,
+    said: str | None = None,
+) -> Path:
+    """index.html under ``out``, of its whole ledger; the old one stays where this fails. found: its
+    folders, where they were read already. said: ``--out`` of its command, where that is not
+    ``out``.
+    """
     path = out / NAME
-    write_text(path, fill("overall.html", content(out, judged)))
+    write_text(path, fill("overall.html", content(out, judged, found or every(out), said)))
     return path
 
 
-def content(out: Path, judged: list[Judged]) -> dict[str, Any]:
+def content(
+    out: Path, judged: list[Judged], found: list[Evidence], said: str | None = None
+) -> dict[str, Any]:
     """What the template shows."""
-    listed = [_folder(out, evidence, judged) for evidence in every(out)]
-    names = ("claims.csv", "claims_details.csv")
+    listed = [_folder(out, evidence, judged) for evidence in found]
+    boards = board.sections(board.table(found), found)
+    names = ("claims.csv", "claims_details.csv", board.TABLE)
     return {
+        "answer": verdicts.answer(judged),
+        "mosaic": verdicts.by_data(judged),
+        "first": opening.headline({one.title: one.opening for one in boards}, len(boards)),
+        "leaderboard": board.PAGE if (out / board.PAGE).is_file() else "",
         "ledger": verdicts.grouped(judged),
         "explained": verdicts.EXPLAINED,
         "listed": listed,
         "pages": {folder.name: folder.link for folder in listed},
         "files": [name for name in names if (out / name).is_file()],
+        "anew": board.anew(out, said),
         "curves": {},
     }
 

@@ -141,7 +141,9 @@ def command(job: Job, dataset: str, label: str, seed: str, record: dict, source:
     data = str(record.get("data", dataset))
     words = ["python", "-m", "benchmark"]
     plugins = [key] * (key not in REGISTRY) + [data] * (data not in DATASETS)
-    words += [word for name in dict.fromkeys(plugins) for word in ("--plugin", f"{name}.py")]
+    paths = {Path(path).stem: path for path in job.plugins}
+    for name in dict.fromkeys(plugins):
+        words += ["--plugin", paths.get(name, f"{name}.py")]
     spelled = _spelled(job, dataset, label, settings)
     words += ["--methods", spelled[0], "--dataset", dataset, "--preset", job.name, "--seeds", seed]
     changes = [(owner, k, v) for owner in job.overrides if owner in job.datasets

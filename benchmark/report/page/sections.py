@@ -62,12 +62,12 @@ def paper() -> dict[str, Paper]:
     return {name: Paper(**entry) for name, entry in values.items()}
 
 
-def every(results: Results, job: Job, judged: list[Judged]) -> list[Section]:
+def every(results: Results, job: Job, judged: list[Judged], said: str = "") -> list[Section]:
     """A section per artefact in the paper's order, then those that the paper has not, then files
-    that no artefact owns.
+    that no artefact owns. said: ``--out`` of the commands, where it must be said.
     """
     names = [*paper(), *(name for name in ARTEFACTS if name not in paper())]
-    found = [_section(results, job, judged, name) for name in names]
+    found = [_section(results, job, judged, name, said) for name in names]
     left = sorted({p.stem for p in _files(results) if not any(owns(n, p) for n in names)})
     return found + [_file(results, stem) for stem in left]
 
@@ -83,7 +83,7 @@ def _files(results: Results) -> list[Path]:
     return [p for p in found if p.is_file() and not p.name.startswith(".")]
 
 
-def _section(results: Results, job: Job, judged: list[Judged], name: str) -> Section:
+def _section(results: Results, job: Job, judged: list[Judged], name: str, said: str) -> Section:
     entry = paper().get(name)
     files = [p for p in _files(results) if owns(name, p)]
     data = results.among(job.drawn(name))
@@ -100,7 +100,7 @@ def _section(results: Results, job: Job, judged: list[Judged], name: str) -> Sec
         pictures=[inline(p) for p in files if p.suffix == ".png"],
         grids=[g for p in files if p.suffix == ".csv" for g in _grids(p)],
         links=[_link(results, p) for p in files],
-        absent=_absent(results, job, name, entry, bool(files)),
+        absent=_absent(results, job, name, entry, bool(files), said),
         data=data,
     )
 
@@ -150,29 +150,32 @@ def _grids(path: Path) -> list[grids.Grid]:
 
 
 def _absent(
-    results: Results, job: Job, name: str, entry: Paper, drawn: bool
+    results: Results, job: Job, name: str, entry: Paper, drawn: bool, said: str
 ) -> list[tuple[str, str]]:
     """What there is none of here, with the command that makes it."""
-    wanted = job.feeding(name)
+    wanted, asked = job.feeding(name), ("--reproduce", name)
     if entry.trained and not wanted:
-        return [(f"The preset {job.name} has no runs for it.", command(name, SHIPPED))]
+        words = f"The preset {job.name} has no runs for it."
+        return [(words, command(asked, SHIPPED, None, said))]
     missing = [d for d in wanted if not results.among([d, *job.stand_ins([d])])]
-    found = []
     if missing:
-        found.append((f"No runs on {' and '.join(missing)} here.", command(name, job.name, job)))
+        words = f"No runs on {' and '.join(missing)} here."
     elif not drawn:
-        found.append(("Not drawn here.", command(name, job.name, job)))
-    return found
+        words = "Not drawn here."
+    else:
+        return []
+    return [(words, command(asked, job.source, job, said))]
 
 
-def command(name: str, preset: str, job: Job | None = None) -> str:
-    """The shell command that trains what an artefact lacks and draws it, with the changed budgets
-    that the folder stands for.
+def command(asked: tuple[str, ...], preset: str, job: Job | None, said: str) -> str:
+    """The shell command that does what is asked for of a preset; of a job's folder with its plugins
+    and changed budgets. said: ``--out``, where it must be said.
     """
-    words = ["python", "-m", "benchmark", "--reproduce", name, "--preset", preset]
+    words = ["python", "-m", "benchmark", *asked, "--preset", preset]
     if job:
         words += [word for file in job.plugins for word in ("--plugin", file)]
         for owner in (o for o in job.overrides if o in job.datasets):
             for k, v in job.changed(owner, budget=True).items():
                 words += ["--set", f"{owner}.{k}={v}"]
+    words += ["--out", said] if said else []
     return shlex.join(words)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import NamedTuple
 
 from benchmark.core.errors import UserError
+from benchmark.data import DATASETS
+from benchmark.experiments.presets import experiments
 from benchmark.report.claims.claim import load as load_claims
 from benchmark.report.claims.evidence import Evidence
 from benchmark.report.claims.finding import Finding
@@ -19,6 +22,8 @@ EXPLAINED = {
     "undecided": "Too wide an interval, too few seeds, or something compared has not learned.",
     "not run": "There are no runs with the released settings here.",
 }
+
+COMPUTED = "computed"  # in place of data
 
 
 class Shown(NamedTuple):
@@ -60,6 +65,36 @@ def grouped(judged: list[Judged]) -> Ledger:
     for one in judged:
         (beyond if one.claim.ours else paper[one.verdict]).append(show(one))
     return Ledger(paper, beyond)
+
+
+def answer(judged: list[Judged]) -> str:
+    """How the paper's claims fare, in a sentence."""
+    count = Counter(one.verdict for one in judged if not one.claim.ours)
+    ran = count.total() - count["not run"]
+    several = {"supported": "are supported", "refuted": "are refuted", "undecided": "are undecided",
+               "holds so far": "hold so far", "fails so far": "fail so far"}  # fmt: skip
+    words = [f"{count[verdict]} {many}" for verdict, many in several.items() if count[verdict]]
+    said = f": {', '.join(words)}" if words else ""
+    return f"Of {count.total()} claims of the paper {ran} have runs here{said}."
+
+
+def by_data(judged: list[Judged]) -> dict[str, list[Judged]]:
+    """The paper's claims by what they are about, those of a verdict together."""
+    found: dict[str, list[Judged]] = {}
+    for one in sorted(judged, key=lambda one: VERDICTS.index(one.verdict)):
+        if not one.claim.ours:
+            found.setdefault(_about(one), []).append(one)
+    names = [entry.name or data for data, entry in DATASETS.items()]
+    return {name: found[name] for name in [*names, COMPUTED] if name in found}
+
+
+def _about(judged: Judged) -> str:
+    """The data of a claim's experiment, in print."""
+    if judged.claim.computed:
+        return COMPUTED
+    name = judged.claim.rule.dataset
+    data = experiments()[name].settings["data"] if name in experiments() else name
+    return DATASETS[data].name or data
 
 
 def show(judged: Judged) -> Shown:
