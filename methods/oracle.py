@@ -13,7 +13,11 @@ class OracleConfig(MethodConfig):
 
 
 def build(spec: Spec, cfg: OracleConfig) -> Method:
-    """Maps noise through the data distribution's own push-forward; there is nothing to train."""
+    """Maps noise through the data distribution's own push-forward; there is nothing to train.
+    Raises ValueError for noise of fewer dimensions than that takes in the plane.
+    """
+    if spec.z_dim < 3:
+        raise ValueError("z_dim must be at least 3 to draw the data from it")
 
     def init(seed: int) -> State:
         return {"updates": torch.zeros(())}

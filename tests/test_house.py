@@ -21,7 +21,9 @@ ALLOWED = {  # room -> rooms it may import, besides those of GROUND; methods and
     "results": {"experiments", "data", "store"},
     "artefacts": {"results", "experiments", "data", "store"},
     "report": {"artefacts", "execution", "results", "experiments", "data", "store"},
-    "tools": {"training", "results", "experiments", "data", "store"},
+    "tools": {
+        "report", "artefacts", "training", "results", "experiments", "data", "store"
+    },
     "cli": {
         "report", "artefacts", "execution", "results", "experiments", "training", "data", "store"
     },

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from conftest import batch, build
 
+from benchmark.experiments.job import Job
+from benchmark.training.prepare import prepare
 from methods import estimators, nets
 from methods.base import Spec
 
@@ -188,3 +190,14 @@ def test_a_network_in_two_passes_is_the_network(net):
     expected, pull_recorded = torch.func.vjp(lambda p: net.apply(p, x), params)
     assert torch.equal(y, expected)
     assert torch.allclose(pull(g), pull_recorded(g)[0], rtol=1e-12, atol=1e-12)
+
+
+def test_rivals_take_noise_of_as_few_dimensions_as_their_authors():
+    for name in ("ali", "veegan", "pacgan"):
+        (run,) = Job("smoke", ("ring.z_dim=2", "ring.batch=8"), seeds=(0,)).runs("ring", name)
+        method, spec, _ = prepare(run, lambda fn: fn)
+        state, _ = method.step(method.init(0), batch(method, spec))
+        assert method.sample(state, torch.randn(5, 2)).shape == (5, 2)
+    (run,) = Job("smoke", ("ring.z_dim=2",), seeds=(0,)).runs("ring", "oracle")
+    with pytest.raises(ValueError, match="z_dim must be at least 3"):
+        prepare(run, lambda fn: fn)

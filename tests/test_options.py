@@ -39,7 +39,7 @@ BAD = {
     "--methods ,": "names nothing",
     "--methods gan --set lbt.NOPE=3": "unknown setting 'NOPE'",
     "--methods gan --set grid.batch=x": "grid in preset quick: batch:",
-    "--set ring.z_dim=2": "greater than or equal to 3",
+    "--set ring.z_dim=0": "greater than or equal to 1",
     "--seeds ²": "--seeds ²: expected",
     "--seeds 0-2000000": "more than 1000 seeds",
     "--bogus": "unrecognized arguments: --bogus",

@@ -86,6 +86,23 @@ def test_seconds_that_compare_are_better_evidence_than_more_training(tmp_path):
     assert judge(modes, folders).preset == "ring-authors-batch"
 
 
+def test_runs_made_to_be_timed_are_evidence_of_seconds_alone(tmp_path):
+    """Though their seeds are fresh and the other preset's are not."""
+    for preset, seeds in (("costs", FRESH), ("ring-h100", (0, 1, 2))):
+        for label, seconds in (("gan", 10), ("lbt", 11)):
+            for seed in seeds:
+                write_run(
+                    tmp_path, label, seed, {"modes_covered": flat(8.0)} | LEARNED, machine="A",
+                    preset=preset, seconds=seconds + 0.001 * seed, share=0.01,
+                )  # fmt: skip
+    folders = [Evidence(tmp_path, preset) for preset in ("costs", "ring-h100")]
+    cost = claim("better", metric="", statistic="seconds", method="gan", than=["lbt"])
+    modes = claim("at_least", methods=["lbt"], value=8)
+    assert judge(cost, folders).preset == "costs"
+    assert judge(modes, folders).preset == "ring-h100"
+    assert judge(modes, folders[:1]).preset == "costs"  # nothing else is there
+
+
 def test_a_failed_run_has_no_seconds_and_no_machine(tmp_path):
     for label, seconds in (("gan", 10), ("lbt", 11)):
         for seed in FRESH:

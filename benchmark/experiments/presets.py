@@ -28,12 +28,14 @@ NAME = r"^[A-Za-z][A-Za-z0-9_]{0,59}$"  # of an experiment: it names folders, ta
 class Scale(Strict):
     """How much: seeds, and what departs from the methods' defaults at that size.
 
-    note: what every table and figure says besides the budget. was: a former name.
+    note: what every table and figure says besides the budget. was: a former name. seconds_only:
+    whether runs are too short for claims on anything but seconds.
     """
 
     about: str = Field(pattern=PROSE)
     note: str | None = Field(None, pattern=PROSE)
     was: str = ""
+    seconds_only: bool = False
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=1000)
     checkpoint_seconds: float = Field(60, gt=0)
     methods: dict[str, dict[str, Any]] = {}

@@ -2,13 +2,15 @@
 seconds of training for every method, recorded as data.
 
 Reads ``searches.yaml``: subjects, each a method or variant with choices for its settings. Trial 0
-is the method as the paper has it, or the variant without what was found for a dataset; the others
-draw every setting at random, a subject's on every dataset alike. A trial trains one seed on one
-thread for a fixed processor time (compilation and evaluation excluded; what else the machine does
-hardly matters) and is measured then. Written to
+is the method as its own authors have it, the variant ``[authors]``, where there is one; else as it
+is by default, which for LBT, GAN, LSGAN and Unrolled GAN is the paper's; or the variant without
+what was found for a dataset. The others draw every setting at random, a subject's on every dataset
+alike. A trial trains one seed on one thread for a fixed processor time (compilation and evaluation
+excluded; what else the machine does hardly matters) and is measured then. Written to
 ``<out>/<dataset>.csv`` after every trial; the same command continues where the file ends. Ranked by
 modes covered, then by both other metrics; behind them the blobs, whose modes are chance, by those
-metrics alone.
+metrics alone. A subject none of whose trials has learned, as the claims have it (half of the
+samples of high quality), has no usable trial, and nothing to ship as tuned.
 """
 
 from __future__ import annotations
@@ -43,9 +45,10 @@ COLUMNS = ["subject", "trial", "settings", "updates", "seconds", *MEASURED, "sta
 
 
 def trials(subject: str, space: dict[str, list], count: int) -> list[dict[str, Any]]:
-    """Settings of every trial: none, then ``count - 1`` draws, the same at every call."""
+    """Settings of every trial: its authors', then ``count - 1`` draws, the same at every call."""
     draw = random.Random(f"{SEED}/{subject}")
-    return [{}] + [{k: draw.choice(v) for k, v in space.items()} for _ in range(count - 1)]
+    drawn = [{k: draw.choice(v) for k, v in space.items()} for _ in range(count - 1)]
+    return [dict(named_variants().get(subject, {}).get("authors", {}).get("settings", {})), *drawn]
 
 
 def resolve(dataset: str, subject: str, settings: dict[str, Any]) -> Run:
@@ -109,6 +112,27 @@ def ranked(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
     return order.drop(columns=["modes", "both"])
 
 
+def usable(table: pd.DataFrame, dataset: str) -> pd.DataFrame:
+    """The trials that learned, by the guard that the claims have for these data."""
+    from benchmark.report.claims.frozen import FROZEN  # brings torch
+
+    kept = table
+    for metric, least in FROZEN.learned[Job(PRESET).budget(dataset).data].items():
+        kept = kept[kept[metric] >= least]
+    return kept
+
+
+def findings(table: pd.DataFrame, dataset: str) -> list[str]:
+    """A line a subject: its best usable trial, with its settings, or that there is none."""
+    best = ranked(usable(table, dataset), dataset).groupby("subject").first()
+    return [
+        f"{subject}: trial {best.loc[subject, 'trial']}, {best.loc[subject, 'settings']}"
+        if subject in best.index
+        else f"{subject}: no usable trial"
+        for subject in table["subject"].unique()
+    ]
+
+
 def load(dataset: str) -> dict[str, dict[str, list]]:
     """Subjects and their choices on a dataset. Raises UserError."""
     known = strict_yaml.load(read(SPACES), SPACES.name)
@@ -164,7 +188,7 @@ def search(chosen: argparse.Namespace) -> int:
             table = pd.concat([table, pd.DataFrame([row])[COLUMNS]], ignore_index=True)
             write_csv(path, table)
             print(*(f"{row[c]}" for c in COLUMNS[:-1]), flush=True)
-    print(ranked(table, chosen.dataset).groupby("subject").head(1).to_string(index=False))
+    print(*findings(table, chosen.dataset), sep="\n")
     return DONE
 
 

@@ -35,6 +35,11 @@ class Evidence:
         self.since = since
         self._curves: dict[tuple[str, str, str], dict[int, pd.Series]] = {}
 
+    @property
+    def seconds_only(self) -> bool:
+        """Whether these runs were made to be timed, and are too short to show anything else."""
+        return self.name in preset_names() and shipped(self.name).preset.seconds_only
+
     def fresh(self, since: int) -> Evidence:
         """The same runs without seeds below one."""
         return Evidence(Path(), self.name, self.results, since)

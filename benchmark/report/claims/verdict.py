@@ -64,7 +64,9 @@ class Judged(NamedTuple):
 
 def judge(claim: Claim, evidence: Iterable[Evidence]) -> Judged:
     """A claim's verdict on the best of some folders."""
-    folders = list(evidence)
+    timed = getattr(claim.rule, "statistic", "") == "seconds"
+    every = list(evidence)
+    folders = [folder for folder in every if timed or not folder.seconds_only] or every
     found = [_judge(claim, view) for folder in folders for view in _views(claim, folder)]
     faithful = [one for one in found if claim.ours or not one.departures]
     elsewhere = [_judge(claim.on(name), folder) for name in claim.substitutes for folder in folders]
