@@ -39,11 +39,13 @@ def claims(out: Path, preset: str | None) -> int:
 
 
 def plan(asked: Request, how: Execution) -> int:
-    """Print what would be trained, and its cost."""
-    from benchmark.execution import cost, runner
+    """Print what would be trained, and its cost, on this machine where it would run here."""
+    from benchmark.execution import cost, runner, speed
 
     todo = runner.unfinished(asked.runs, how)
-    print(cost.describe(todo, len(asked.runs) - len(todo), how.out, how.jobs))
+    here = todo and how.device == "cpu" and how.slurm is None
+    found = speed.measure(how.jobs) if here else None
+    print(cost.describe(todo, len(asked.runs) - len(todo), how.out, how.jobs, found))
     return DONE
 
 

@@ -13,10 +13,6 @@ from benchmark.store import sealed
 # Milliseconds per iteration on the ring at B = 128, compiled, one thread: medians over the seeds of
 # results/committed/mixtures-batch-128 (two-core AMD EPYC), scaled linearly in B: only estimates
 MS_PER_STEP = {
-    "gan": 1.24,
-    "lsgan": 1.24,
-    "unrolled_gan": 6.96,
-    "veegan": 2.97,
     "pacgan": 1.72,
     "ali": 2.39,
     "wgan_gp": 8.5,  # those of today: the ring at B = 512, on a shared machine
@@ -26,6 +22,13 @@ MS_PER_STEP = {
     "flow_matching": 0.85,
     "vae": 0.47,
     "oracle": 0.0,
+}
+# At B = 128 and at 512, the latter alone on that machine: the larger, the less a row costs.
+MS_AT_128_AND_512 = {
+    "gan": (1.24, 2.5),
+    "lsgan": (1.24, 2.5),
+    "veegan": (2.97, 4.5),
+    "unrolled_gan": (6.96, 17.0),
 }
 # LBT, per kept and per unrolled estimator update: pieces of an iteration timed apart on an idle
 # machine (update 0.45, adjoint 1.0, the rest spread), which add up to 20 ms at M = 15, K = 5.
@@ -40,8 +43,10 @@ MS_PER_IMAGE = 0.5  # generated and classified
 BYTES_PER_RUN = 150_000  # mean over the runs of results/committed/mixtures-batch-128
 
 
-def seconds(run: Run, out: Path) -> float:
-    """Estimated wall time of a run on one thread, from its last timing here or the table above."""
+def seconds(run: Run, out: Path, speed: float = 1.0) -> float:
+    """Estimated wall time of a run on one thread, from its last timing here or the table above, on
+    a machine of that speed (``execution.speed``).
+    """
     base = out / run.folder / "runs" / run.dataset / run.label
     budget = run.budget
     for path in sorted(base.glob("seed*/provenance.json")):
@@ -54,9 +59,9 @@ def seconds(run: Run, out: Path) -> float:
             ms = 1e3 * record["train_seconds"] / max(record.get("steps", 1), 1)
             break
     else:
-        ms = _ms_per_step(run) * data.entry(run.data).work * budget.batch / 128
+        ms = _ms_per_step(run) * data.entry(run.data).work / speed
     sampled = budget.evaluations * budget.eval_samples + budget.final_samples
-    return (ms * budget.iterations + _ms_per_sample(run) * sampled) / 1e3
+    return (ms * budget.iterations + _ms_per_sample(run) / speed * sampled) / 1e3
 
 
 def _ms_per_sample(run: Run) -> float:
@@ -66,33 +71,48 @@ def _ms_per_sample(run: Run) -> float:
 
 
 def _ms_per_step(run: Run) -> float:
+    """Of an iteration on the ring at the run's batch."""
+    rows = run.budget.batch / 128
     if run.settings.get("nets") == "toy":
-        return MS_TOY.get(run.method, MS_UNKNOWN)
+        return MS_TOY.get(run.method, MS_UNKNOWN) * rows
     if run.method in ("lbt", "lbt_gan"):
         work = MS_PER_INNER * run.settings["M"] + MS_PER_UNROLLED * run.settings["K"]
         work *= COST_OF_ESTIMATOR.get(run.settings["estimator"], 1.0)
-        return work + (MS_PER_STEP["gan"] if run.method == "lbt_gan" else 0)
-    return MS_PER_STEP.get(run.method, MS_UNKNOWN)
+        return work * rows + (_of_two("gan", rows) if run.method == "lbt_gan" else 0)
+    if run.method in MS_AT_128_AND_512:
+        return _of_two(run.method, rows)
+    return MS_PER_STEP.get(run.method, MS_UNKNOWN) * rows
 
 
-def describe(runs: Iterable[Run], reused: int, out: Path, jobs: int) -> str:
-    """The plan as text: runs, time on ``jobs`` workers, disk."""
+def _of_two(method: str, rows: float) -> float:
+    """On the line through both times. rows: B over 128."""
+    small, large = MS_AT_128_AND_512[method]
+    return small + (large - small) * (rows - 1) / 3
+
+
+def describe(
+    runs: Iterable[Run], reused: int, out: Path, jobs: int, speed: float | None = None
+) -> str:
+    """The plan as text: runs, time on ``jobs`` workers, disk. speed: of this machine, where it was
+    measured.
+    """
     runs = list(runs)
     cost = {}
     for run in runs:
         key = (run.dataset, run.label)
         n, total, _ = cost.get(key, (0, 0.0, 0))
-        cost[key] = (n + 1, total + seconds(run, out), run.budget.iterations)
+        cost[key] = (n + 1, total + seconds(run, out, speed or 1.0), run.budget.iterations)
     lines = [
         f"{dataset:14} {label:24} {n:2} x {steps:>9,} updates  {clock(total / n)} each"
         for (dataset, label), (n, total, steps) in cost.items()
     ]
     total = sum(total for _, total, _ in cost.values())
-    longest = max((seconds(run, out) for run in runs), default=0.0)
+    longest = max((seconds(run, out, speed or 1.0) for run in runs), default=0.0)
     disk = len(runs) * BYTES_PER_RUN / 1e6
     lines.append(
         f"{len(runs)} runs to do, {reused} finished; about {clock(max(total / jobs, longest))} "
         f"on {jobs} workers, {disk:.0f} MB"
+        + (f" (this machine: {speed:.2f} of the reference's speed)" if speed else "")
     )
     return "\n".join(lines)
 
