@@ -68,7 +68,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     rows = [f"- [{name}]({name}.md)" for name in methods()]
     index = "# Methods\n\nOne file a method, on one page each: equations, departures, results.\n\n"
     files.append(File.generated(config, "methods/index.md", content=index + "\n".join(rows)))
-    linked = {COMMITTED / "index.html", *COMMITTED.glob("*/index.html")}
+    linked = {*COMMITTED.glob("*.html"), *COMMITTED.glob("*.csv"), *COMMITTED.glob("*/index.html")}
     for file in files.documentation_pages():
         linked |= {ROOT / target for target in OUTSIDE.findall(file.content_string)}
     for path in sorted(linked):
