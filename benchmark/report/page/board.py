@@ -71,8 +71,9 @@ class Board(NamedTuple):
 
 
 def table(found: list[Evidence]) -> pd.DataFrame:
-    """The leaderboard of all these folders."""
-    parts = [leaderboard.leaderboard(evidence.results, evidence.name) for evidence in found]
+    """The leaderboard of all these folders, without those that were made to be timed."""
+    shown = [evidence for evidence in found if not evidence.seconds_only] or found
+    parts = [leaderboard.leaderboard(evidence.results, evidence.name) for evidence in shown]
     kept = [part for part in parts if len(part)]
     return pd.concat(kept, ignore_index=True) if kept else pd.DataFrame(columns=leaderboard.COLUMNS)
 
