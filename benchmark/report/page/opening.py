@@ -14,6 +14,7 @@ from metrics import METRICS
 
 TOLD = 2  # scores that a sentence names
 CLAIMS = 2  # different ones that a headline can hold
+ALONE = " alone"
 
 
 class Opening(NamedTuple):
@@ -30,7 +31,7 @@ def of(rows: pd.DataFrame) -> Opening:
         return Opening("", "")
     first, name = rivals.iloc[0], style.name(rivals.iloc[0]["method"])
     if len(rivals) == 1:
-        return Opening(f"{name} alone", f"{name}, compared with no other: {_values(first)}.")
+        return Opening(name + ALONE, f"{name}, compared with no other: {_values(first)}.")
     second = rivals.iloc[1]
     words = f"{name}: {_values(first)}; then {style.name(second['method'])}: {_values(second)}"
     if not first["learned"]:
@@ -41,13 +42,13 @@ def of(rows: pd.DataFrame) -> Opening:
 
 def headline(openings: Mapping[str, Opening], most: int = CLAIMS) -> str:
     """``GAN comes first on ring and grid; nothing has learned on toy1d``, by dataset: the first so
-    many different claims.
+    many different claims, comparisons before what stands alone.
     """
     places: dict[str, list[str]] = {}
     for dataset, opening in openings.items():
         places.setdefault(opening.claim, []).append(dataset)
     places.pop("", None)
-    told = list(places.items())[:most]
+    told = sorted(places.items(), key=lambda place: place[0].endswith(ALONE))[:most]
     text = "; ".join(f"{claim} on {_listed(found)}" for claim, found in told)
     return text[:1].upper() + text[1:]
 
