@@ -10,12 +10,16 @@ from benchmark.core.errors import UserError
 from benchmark.core.run import Run
 from benchmark.store import sealed
 
-# Milliseconds per iteration on the ring at B = 128, compiled, one thread: medians over the seeds of
-# results/committed/mixtures-batch-128 (two-core AMD EPYC), scaled linearly in B: only estimates
+# Milliseconds per iteration on the ring at B = 128, one thread of an idle AMD EPYC (87 GFLOP/s), a
+# quarter of what B = 512 takes with the engine that auto chooses; scaled linearly in B.
 MS_PER_STEP = {
-    "pacgan": 1.72,
-    "ali": 2.39,
-    "wgan_gp": 8.5,  # those of today: the ring at B = 512, on a shared machine
+    "gan": 1.5,
+    "lsgan": 1.5,
+    "unrolled_gan": 7.2,
+    "veegan": 3.5,
+    "pacgan": 2.4,
+    "ali": 2.4,  # from here on on other machines or beside other programs
+    "wgan_gp": 8.5,
     "sngan": 5.5,
     "r3gan": 2.5,
     "mmd": 3.1,  # grows as the square of B
@@ -23,18 +27,11 @@ MS_PER_STEP = {
     "vae": 0.47,
     "oracle": 0.0,
 }
-# At B = 128 and at 512, the latter alone on that machine: the larger, the less a row costs.
-MS_AT_128_AND_512 = {
-    "gan": (1.24, 2.5),
-    "lsgan": (1.24, 2.5),
-    "veegan": (2.97, 4.5),
-    "unrolled_gan": (6.96, 17.0),
-}
-# LBT, per kept and per unrolled estimator update: pieces of an iteration timed apart on an idle
-# machine (update 0.45, adjoint 1.0, the rest spread), which add up to 20 ms at M = 15, K = 5.
-MS_PER_INNER, MS_PER_UNROLLED = 0.64, 2.1
+# LBT, per kept and per unrolled estimator update, the latter with its adjoint and a share of the
+# rest: they add up to 91 ms at B = 512, M = 15, K = 5.
+MS_PER_INNER, MS_PER_UNROLLED = 0.7, 2.4
 # In the VAE's; ring at B = 256 and grid at 1,024, of em and kde ring at 512 and grid at 1,024.
-COST_OF_ESTIMATOR = {"mog": 0.25, "em": 0.36, "kde": 2.0}
+COST_OF_ESTIMATOR = {"mog": 0.25, "em": 0.5, "kde": 2.0}
 MS_TOY = {"gan": 0.32, "lbt_gan": 1.05}  # the 1D example: two parameters a player but D, B = 128
 MS_UNKNOWN = 5.0  # a plugin nobody has timed
 MS_PER_SAMPLE = 0.0031  # drawing, generating and measuring one sample, one thread
@@ -78,16 +75,8 @@ def _ms_per_step(run: Run) -> float:
     if run.method in ("lbt", "lbt_gan"):
         work = MS_PER_INNER * run.settings["M"] + MS_PER_UNROLLED * run.settings["K"]
         work *= COST_OF_ESTIMATOR.get(run.settings["estimator"], 1.0)
-        return work * rows + (_of_two("gan", rows) if run.method == "lbt_gan" else 0)
-    if run.method in MS_AT_128_AND_512:
-        return _of_two(run.method, rows)
+        return (work + (MS_PER_STEP["gan"] if run.method == "lbt_gan" else 0)) * rows
     return MS_PER_STEP.get(run.method, MS_UNKNOWN) * rows
-
-
-def _of_two(method: str, rows: float) -> float:
-    """On the line through both times. rows: B over 128."""
-    small, large = MS_AT_128_AND_512[method]
-    return small + (large - small) * (rows - 1) / 3
 
 
 def describe(
