@@ -122,7 +122,7 @@ def test_another_budget_is_told_wherever_the_scale_is(tmp_path):
     job = Job("estimators")
     assert evidence.scale("estimators_grid").endswith(NOTE)
     text = page.render(evidence, job)
-    (section,) = (s for s in page.content(evidence, job)["sections"] if s.name == "estimators")
+    (section,) = (s for s in page.content(evidence, job)["absent"] if s.name == "estimators")
     assert section.scale.endswith(NOTE)
     assert text.count(NOTE) >= 3  # the artefact, the dataset, and the claims on it
     assert main(["--report", "--preset", "estimators", "--out", str(tmp_path)]) == 0

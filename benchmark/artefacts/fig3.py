@@ -105,7 +105,8 @@ def _dress(axis, dataset: str, metric: str, x: str) -> None:
     elif axis.collections:  # methods differ in cost by a factor of 20
         axis.set_xscale("log")
     if METRICS[metric].log:
-        axis.set_yscale("log")
+        drawn = axis.dataLim.intervaly[1] > 0  # not where every value is NaN
+        axis.set_yscale("log" if drawn else "linear")
     else:
         axis.set_ylim(bottom=0)
     axis.grid(alpha=0.25, lw=0.4)
