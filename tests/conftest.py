@@ -28,7 +28,7 @@ SMALL = {
 }
 # A command of two seeds on the ring in seconds.
 TINY = [
-    "--preset", "smoke", "--seeds", "0,1", "--jobs", "1",
+    "--preset", "smoke", "--seeds", "0,1", "--jobs", "1", "--no-figures",
     "--set", "ring.iterations=4", "--set", "ring.final_samples=2000",
     "--set", "ring.eval_samples=1000", "--set", "ring.batch=8",
 ]  # fmt: skip

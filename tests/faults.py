@@ -21,7 +21,7 @@ LONG = os.environ.get("LBT_BENCH_LONG_TESTS")  # set: the counts that docs/RELIA
 # Every method in about ten seconds: short inner loops, small batches, a measurement at the end that
 # takes long enough to be hit.
 SIZE = [
-    "--preset", "smoke", "--seeds", "0",
+    "--preset", "smoke", "--seeds", "0", "--no-figures",
     *(f"--set={name}.{key}=2" for name in ("lbt", "lbt_gan") for key in ("M", "K")),
     "--set=unrolled_gan.K=2", "--set=ring.batch=8", "--set=ring.final_samples=10000",
     "--set=ring.eval_samples=2000", "--set=ring.iterations=40", "--set=ring.z_dim=40",

@@ -12,6 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from faults import LONG
 
 from benchmark.results.published import comparable
 
@@ -56,10 +57,9 @@ def test_the_container_and_the_workflow_name_files_that_exist():
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not LONG, reason="minutes, downloads; set LBT_BENCH_LONG_TESTS")
 @pytest.mark.parametrize("way", ["pip", "editable", "uv"])
 def test_it_installs_and_works_elsewhere(way):
-    if os.environ.get("LBT_BENCH_OFFLINE"):
-        pytest.skip("packages are downloaded")
     if way == "uv" and not shutil.which("uv"):
         pytest.skip("needs uv")
     done = subprocess.run(

@@ -176,7 +176,7 @@ def check(trained: Path, tmp_path: Path, monkeypatch, capsys, count: int) -> Non
     (preset,) = (p.name for p in trained.iterdir())
     tables = ["metrics.csv", "summary.csv", "summary.md", "equal_time.csv"]
     out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
-    command = ["--report", "--reproduce", "fig8", *TINY, "--out", str(out)]  # which is not drawn
+    command = ["--report", *TINY, "--out", str(out)]
     draw, write, shown = random.Random(0), page.write, 0
     for number in range(-1, count):
         with_page = number % WITH_PAGE == 0 or number < 0

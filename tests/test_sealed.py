@@ -236,7 +236,8 @@ def test_damaged_samples_are_named(kind, older, copy, capsys):
         path.write_bytes(path.read_bytes()[: -1000 if kind == "truncated" else 0])
     if older:
         unsealed(run)
-    assert main([*COMMAND, "--report", "--reproduce", "fig2", "--out", str(copy)]) == 1
+    command = [word for word in COMMAND if word != "--no-figures"]
+    assert main([*command, "--report", "--reproduce", "fig2", "--out", str(copy)]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and f"{path}: damaged" in error and "delete its folder" in error
 

@@ -54,7 +54,7 @@ def report(asked: Request) -> int:
     from benchmark.artefacts import ARTEFACTS
     from benchmark.report import rebuild
 
-    return rebuild.report(asked.out, asked.job, asked.names or list(ARTEFACTS))
+    return rebuild.report(asked.out, asked.job, asked.drawn(ARTEFACTS))
 
 
 def train(asked: Request, how: Execution) -> int:
@@ -73,7 +73,7 @@ def train(asked: Request, how: Execution) -> int:
     code = DONE
     folder = asked.job.folder
     if not asked.runs or run_folders(how.out, folder):  # none where another process has all of them
-        names = asked.names or asked.drawn()
+        names = asked.drawn(asked.usual())
         code = rebuild.report(how.out, asked.job, names, asked.shown())
     for event in missed:
         print(printable(f"{event.status}: {event.run}: {event.reason}"), file=sys.stderr)

@@ -88,6 +88,9 @@ def add_results(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--force", action="store_true", help="train again what is finished")
     group.add_argument(
+        "--no-figures", action="store_true", help="write tables and the page, draw nothing anew"
+    )
+    group.add_argument(
         "--keep-generator", action="store_true",
         help="leave what was learned in each run's folder, to sample from",
     )  # fmt: skip

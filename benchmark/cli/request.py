@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,18 +22,25 @@ from benchmark.experiments.renamed import migrate
 
 
 class Request(NamedTuple):
-    """A command's runs. names: of the artefacts asked for. out: where results go."""
+    """A command's runs. names: of the artefacts asked for. out: where results go. figures: whether
+    any is drawn.
+    """
 
     job: Job
     names: list[str]
     runs: list[Run]
     out: Path
+    figures: bool
 
     def shown(self) -> set[tuple[str, str]]:
         """Datasets and labels of the runs."""
         return {(run.dataset, run.label) for run in self.runs}
 
-    def drawn(self) -> list[str]:
+    def drawn(self, otherwise: Sequence[str]) -> Sequence[str]:
+        """The artefacts to draw: those asked for, or else these."""
+        return (self.names or otherwise) if self.figures else []
+
+    def usual(self) -> list[str]:
         """The figures that show any method on the datasets of the runs: densities and curves."""
         datasets = {run.dataset for run in self.runs}
         return [name for name in ("fig2", "fig3") if datasets & set(self.job.feeding(name))]
@@ -62,7 +70,7 @@ def resolve(arguments: argparse.Namespace) -> Request:
     out = options.writable(arguments.out)
     if not arguments.plan:
         migrate(out, job.name)
-    return Request(job, names, runs, out)
+    return Request(job, names, runs, out, not arguments.no_figures)
 
 
 def _say_idle(job: Job, runs: list[Run]) -> None:

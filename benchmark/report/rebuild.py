@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +23,9 @@ PAGE = "page"  # drawn last, named like an artefact in what the command prints
 WAIT_SECONDS = 600.0  # for another process that rebuilds the same tables
 
 
-def report(out: Path, job: Job, names: list[str], shown: set[tuple[str, str]] | None = None) -> int:
+def report(
+    out: Path, job: Job, names: Sequence[str], shown: set[tuple[str, str]] | None = None
+) -> int:
     """Rebuild tables and the named artefacts from what is on disk, and print the summary, of the
     datasets and labels ``shown`` or of all. Returns the exit code.
 
