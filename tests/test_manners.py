@@ -88,7 +88,8 @@ def test_a_report_without_runs_of_figure_6_draws_none_and_asks_no_network(
     monkeypatch.setenv("DATA_ROOT", str(tmp_path / "empty"))
     Job.mnist.cache_clear()
     capsys.readouterr()
-    assert main([*command[2:], "--report", "--reproduce", "fig6,table1"]) == 0
+    drawing = [word for word in command[2:] if word != "--no-figures"]
+    assert main([*drawing, "--report", "--reproduce", "fig6,table1"]) == 0
     Job.mnist.cache_clear()
     assert "fig6" in (told := capsys.readouterr().out)
     assert re.search(r"^fig6 .*nothing to draw, its runs are missing$", told, re.MULTILINE)
