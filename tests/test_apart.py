@@ -56,10 +56,11 @@ def restored(monkeypatch):
     torch.set_num_threads(1)
 
 
-def test_a_plugin_changes_no_other_run(tmp_path, restored):
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_plugin_changes_no_other_run(tmp_path, restored, jobs):
     plugin = tmp_path / "careless.py"
     plugin.write_text(PLUGIN)
-    command = [*SIZE, "--no-compile", "--jobs", "2", "--set=ring.iterations=60"]
+    command = [*SIZE, "--no-compile", "--jobs", jobs, "--set=ring.iterations=60"]
     alone, beside = tmp_path / "alone", tmp_path / "beside"
     assert main([*map(str, [*command, "--methods", "gan", "--out", alone])]) == 0
     mixed = ["--plugin", plugin, "--methods", "careless,gan,lsgan", "--out", beside]

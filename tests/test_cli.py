@@ -56,6 +56,8 @@ def test_trains_and_writes_tidy_results(tmp_path, capsys):
     row = summary.query("method == 'oracle' and metric == 'high_quality_pct'").iloc[0]
     assert row["n"] == 2 and abs(row["mean"] - 98.9) < 1
     assert "oracle" in capsys.readouterr().out
+    assert (results(tmp_path) / "index.html").is_file()
+    assert not list(tmp_path.rglob("*.png"))  # --no-figures
 
 
 def test_finished_runs_are_reused_and_forced_ones_keep_the_old_aside(tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from faults import LONG, ROOT, SIZE, results
+from faults import ROOT, SIZE, results
 
 from benchmark.cli import main
 from benchmark.core.errors import Refused
@@ -219,7 +219,7 @@ except Refused as refusal:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("damaged", ["everything", "kernels"] if LONG else ["everything"])
+@pytest.mark.parametrize("damaged", ["everything", "kernels"])
 def test_a_damaged_compile_cache_is_named(damaged, tmp_path):
     """Every file of it cut to 100 bytes, or those alone that are kernels of ours."""
 
